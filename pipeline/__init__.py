@@ -1,0 +1,1 @@
+"""The pipeline: settings, wiring, and the code that TFX's components run."""

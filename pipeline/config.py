@@ -1,0 +1,372 @@
+"""Every setting of the pipeline: one typed model, documented where it is declared.
+
+A setting is named `section.key` on the command line (`--set train.epochs=20`), in a TOML file
+(`[train]`, `epochs = 20`) and in error messages. Values come, later over earlier, from the defaults
+below, a profile in `pipeline/profiles/`, a `--config` file, and `--set`.
+"""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline.errors import UserError
+
+PROFILES = Path(__file__).parent / "profiles"
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Section(BaseModel):
+    """A group of settings; an unknown key or a value out of range is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSettings(Section):
+    """What is read, and which of it is accepted."""
+
+    name: str = Field(
+        "expression",
+        pattern=r"^[a-z][a-z0-9_-]{0,62}$",
+        description="Name of the pushed model, and of its folders under serving/ and edge/.",
+    )
+    class_aliases: dict[str, str] = Field(
+        {
+            "anger": "angry",
+            "disgusted": "disgust",
+            "fearful": "fear",
+            "happiness": "happy",
+            "natural": "neutral",
+            "sadness": "sad",
+            "surprised": "surprise",
+        },
+        description="Folder names that mean another class; compared after case-folding.",
+    )
+    split_aliases: dict[str, Literal["train", "eval"]] = Field(
+        {
+            "train": "train",
+            "training": "train",
+            "test": "eval",
+            "testing": "eval",
+            "val": "eval",
+            "valid": "eval",
+            "validation": "eval",
+            "eval": "eval",
+            "publictest": "eval",
+            "privatetest": "eval",
+        },
+        description="Which split a folder, or the Usage column of fer2013.csv, belongs to.",
+    )
+    eval_fraction: float = Field(
+        0.1, gt=0.0, lt=1.0, description="Share of images held out when the data name no split."
+    )
+    min_side: int = Field(16, ge=1, description="Smallest accepted height and width, in pixels.")
+    max_side: int = Field(
+        4096, ge=16, le=16384, description="Largest accepted height and width, in pixels."
+    )
+    min_stddev: float = Field(
+        4.0, ge=0.0, description="Grey standard deviation (0-127) under which an image is rejected."
+    )
+    max_file_megabytes: int = Field(
+        20, ge=1, le=1024, description="Largest file accepted, after decompression."
+    )
+    max_total_megabytes: int = Field(
+        20_000, ge=1, description="Largest archive accepted, after decompression."
+    )
+
+
+class SampleSettings(Section):
+    """The drawn sample that stands in when no data is given."""
+
+    train_per_class: int = Field(400, ge=8, le=20_000, description="Drawn train images a class.")
+    eval_per_class: int = Field(100, ge=4, le=5_000, description="Drawn eval images a class.")
+    seed: int = Field(7, ge=0, description="Seed of every drawing.")
+
+
+class ValidateSettings(Section):
+    """What stops a run before training."""
+
+    pin_schema: bool = Field(
+        False,
+        description="Hold the data to the classes of schema/schema.pbtxt; else they follow the "
+        "data when the data hold others.",
+    )
+    min_examples_per_class: int = Field(
+        2, ge=1, description="Fewest examples of each class in each split."
+    )
+    drift: Fraction = Field(
+        0.1, description="Largest L-infinity distance of class shares to the last validated run."
+    )
+    skew: Fraction = Field(
+        0.1, description="Largest L-infinity distance of class shares between train and eval."
+    )
+
+
+class ImageSettings(Section):
+    """The image as the model sees it."""
+
+    size: int = Field(48, ge=16, le=512, description="Height and width in pixels, grey.")
+
+
+class AugmentSettings(Section):
+    """Random changes to train images; each is off at zero."""
+
+    flip: bool = Field(True, description="Mirror half of the images.")
+    rotate: float = Field(10.0, ge=0.0, le=180.0, description="Largest rotation, in degrees.")
+    shift: float = Field(0.08, ge=0.0, le=0.5, description="Largest shift, as a share of the side.")
+    zoom: float = Field(0.1, ge=0.0, lt=1.0, description="Largest change of scale, as a share.")
+    brightness: float = Field(
+        0.2, ge=0.0, le=3.0, description="Largest shift of brightness, in standard deviations."
+    )
+    contrast: float = Field(0.2, ge=0.0, lt=1.0, description="Largest change of contrast.")
+    erase: float = Field(
+        0.0, ge=0.0, le=0.5, description="Largest erased square, as a share of the side."
+    )
+
+
+class TrainSettings(Section):
+    """The network and how it is trained."""
+
+    epochs: int = Field(
+        30, ge=1, le=1000, description="Most epochs; early stopping may end sooner."
+    )
+    batch_size: int = Field(128, ge=1, le=8192, description="Images a step, over all devices.")
+    seed: int = Field(1, ge=0, description="Seed of weights, shuffling, augmentation and dropout.")
+    filters: list[int] = Field(
+        [32, 64, 128, 256],
+        min_length=1,
+        max_length=6,
+        description="Channels of each stage; each stage after the first halves the side.",
+    )
+    stem_stride: Literal[1, 2] = Field(
+        2, description="Stride of the first convolution; 2 is about four times as fast."
+    )
+    convolutions: int = Field(2, ge=1, le=4, description="3x3 convolutions a stage.")
+    activation: Literal["relu", "elu", "gelu", "silu"] = Field(
+        "relu", description="Activation after each batch normalization."
+    )
+    dropout: float = Field(0.3, ge=0.0, lt=1.0, description="Dropout before the logits.")
+    l2: float = Field(1e-4, ge=0.0, le=0.1, description="L2 penalty of convolution kernels.")
+    optimizer: Literal["adam", "adamw", "sgd"] = Field(
+        "adam", description="adamw decays weights by train.weight_decay; sgd is Nesterov, 0.9."
+    )
+    learning_rate: float = Field(1e-3, gt=0.0, le=10.0, description="Peak learning rate.")
+    weight_decay: float = Field(1e-4, ge=0.0, le=1.0, description="For adamw alone.")
+    schedule: Literal["constant", "cosine", "exponential", "plateau"] = Field(
+        "cosine", description="How the learning rate falls; plateau is ReduceLROnPlateau."
+    )
+    warmup_epochs: float = Field(
+        0.5, ge=0.0, le=50.0, description="Linear warm-up of cosine, in epochs."
+    )
+    plateau_patience: int = Field(
+        3, ge=1, description="Epochs without a better val_loss before the rate is halved."
+    )
+    validation_fraction: float = Field(
+        0.1,
+        gt=0.0,
+        lt=0.5,
+        description="Share of the train split that early stopping and checkpoints are judged on; "
+        "the eval split is left to the Evaluator.",
+    )
+    early_stopping_patience: int = Field(
+        10, ge=0, description="Epochs without a better val_accuracy before the end; 0 never."
+    )
+    label_smoothing: float = Field(0.05, ge=0.0, lt=1.0, description="Share moved off the label.")
+    class_weights: bool = Field(
+        False, description="Weight the loss of a class by the inverse of its share."
+    )
+    mixed_precision: bool = Field(True, description="float16 on a GPU; no effect on a CPU.")
+    jit_compile: bool = Field(True, description="Compile the step with XLA.")
+    cache: Literal["memory", "none"] = Field(
+        "memory", description="Keep decoded images in memory (9 KB each at 48x48) between epochs."
+    )
+    augment: AugmentSettings = Field(
+        default_factory=AugmentSettings, description="Augmentation inside the input pipeline."
+    )
+
+
+class EvaluateSettings(Section):
+    """The gate: what a model must reach to be pushed."""
+
+    accuracy: Fraction = Field(0.6, description="Least accuracy on the eval split.")
+    accuracy_change: float = Field(
+        -0.01,
+        ge=-1.0,
+        le=1.0,
+        description="Least change of accuracy against the latest blessed model.",
+    )
+    class_recall: Fraction = Field(0.2, description="Least recall of every class.")
+
+
+class EdgeSettings(Section):
+    """The TFLite model for devices."""
+
+    representative_images: int = Field(
+        300, ge=10, le=10_000, description="Train images that set the ranges of the int8 model."
+    )
+    max_accuracy_drop: Fraction = Field(
+        0.01, description="Most accuracy that int8 may lose against the SavedModel."
+    )
+
+
+class PushSettings(Section):
+    """Where blessed models go."""
+
+    keep_versions: int = Field(3, ge=1, le=1000, description="Newest versions kept of each model.")
+
+
+class InferSettings(Section):
+    """Bulk inference on images without labels."""
+
+    data: str | None = Field(
+        None, description="Folder or zip of images to label with the blessed model; none skips it."
+    )
+
+
+class RunSettings(Section):
+    """How the pipeline is executed."""
+
+    cache: bool = Field(
+        True, description="Reuse results whose inputs, settings and code are the same."
+    )
+    beam_args: list[str] = Field(
+        [
+            "--runner=FnApiRunner",
+            "--direct_running_mode=in_memory",
+            "--sdk_container_image=none",
+        ],
+        description="Beam pipeline options of the data components.",
+    )
+
+
+class Settings(Section):
+    """All settings, by section."""
+
+    data: DataSettings = Field(default_factory=DataSettings)
+    sample: SampleSettings = Field(default_factory=SampleSettings)
+    validate_: ValidateSettings = Field(default_factory=ValidateSettings, alias="validate")
+    image: ImageSettings = Field(default_factory=ImageSettings)
+    train: TrainSettings = Field(default_factory=TrainSettings)
+    evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
+    edge: EdgeSettings = Field(default_factory=EdgeSettings)
+    push: PushSettings = Field(default_factory=PushSettings)
+    infer: InferSettings = Field(default_factory=InferSettings)
+    run: RunSettings = Field(default_factory=RunSettings)
+
+    @model_validator(mode="after")
+    def _stages_fit_the_image(self) -> "Settings":
+        halvings = len(self.train.filters) - 1 + (self.train.stem_stride == 2)
+        if self.image.size >> halvings < 1:
+            raise ValueError(
+                f"train.filters has {len(self.train.filters)} stages, too many for an image of "
+                f"{self.image.size} pixels; drop some stages"
+            )
+        return self
+
+
+def load(
+    profile: str | None = None,
+    config_file: Path | None = None,
+    assignments: Iterable[str] = (),
+) -> Settings:
+    """Builds the settings of a run.
+
+    Args:
+      profile: Name of a TOML file in `pipeline/profiles/`, or none for the defaults.
+      config_file: TOML file with a table for each section.
+      assignments: `section.key=value` strings; a value is read as TOML, or as text if it is not.
+
+    Raises:
+      UserError: A file that can't be read, an unknown setting, or a value that does not fit.
+    """
+    values: dict[str, Any] = {}
+    if profile is not None:
+        _merge(values, _read_toml(_profile_path(profile)))
+    if config_file is not None:
+        _merge(values, _read_toml(config_file))
+    for assignment in assignments:
+        _merge(values, _parse_assignment(assignment))
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise UserError("\n".join(_sentence(dict(e)) for e in error.errors())) from None
+
+
+def as_dict(settings: Settings) -> dict[str, Any]:
+    """All settings as plain values, by the names that users write."""
+    return settings.model_dump(mode="json", by_alias=True)
+
+
+def names(model: type[BaseModel] = Settings, prefix: str = "") -> dict[str, Any]:
+    """Maps every `section.key` to its pydantic field, nested sections included."""
+    found: dict[str, Any] = {}
+    for key, field in model.model_fields.items():
+        name = f"{prefix}{field.alias or key}"
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, Section):
+            found |= names(annotation, f"{name}.")
+        else:
+            found[name] = field
+    return found
+
+
+def profiles() -> list[str]:
+    """Names of the profiles, sorted."""
+    return sorted(path.stem for path in PROFILES.glob("*.toml"))
+
+
+def _profile_path(profile: str) -> Path:
+    if profile not in profiles():
+        raise UserError(f"There is no profile {profile!r}; choose one of {', '.join(profiles())}.")
+    return PROFILES / f"{profile}.toml"
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"The settings file {path} can't be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"The settings file {path} is not valid TOML: {error}.") from None
+
+
+def _parse_assignment(assignment: str) -> dict[str, Any]:
+    name, equals, text = assignment.partition("=")
+    keys = name.strip().split(".")
+    if not equals or len(keys) < 2 or not all(keys):
+        raise UserError(f"--set {assignment!r} is not of the form section.key=value.")
+    try:
+        value = tomllib.loads(f"value = {text.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    nested: dict[str, Any] = {keys[-1]: value}
+    for key in reversed(keys[:-1]):
+        nested = {key: nested}
+    return nested
+
+
+def _merge(target: dict[str, Any], source: Mapping[str, Any]) -> None:
+    for key, value in source.items():
+        if isinstance(value, Mapping) and isinstance(target.get(key), dict):
+            _merge(target[key], value)
+        elif isinstance(value, Mapping):
+            target[key] = dict(value)
+        else:
+            target[key] = value
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    name = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        close = get_close_matches(name, names(), n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]}?" if close else "`--settings` lists all of them."
+        return f"There is no setting {name}; {hint}"
+    if not name:
+        return f"{error['msg'].removeprefix('Value error, ')}."
+    said = error["msg"][0].lower() + error["msg"][1:]
+    return f"The setting {name} can't be {error['input']!r}: {said}."
