@@ -1,0 +1,82 @@
+"""Keras callbacks of a training run."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from pipeline import progress
+from pipeline.checkpoints import CheckpointFolder
+from pipeline.config import TrainSettings
+
+_MONITOR = "val_accuracy"
+
+
+def training_callbacks(
+    settings: TrainSettings, checkpoints: CheckpointFolder, run_folder: Path
+) -> list[keras.callbacks.Callback]:
+    """Checkpoints, early stopping, plateau schedule, history and TensorBoard.
+
+    Args:
+      settings: `schedule`, `plateau_patience` and `early_stopping_patience` are used.
+      checkpoints: What the run before a kill left; the best accuracy so far carries over.
+      run_folder: Folder for TensorBoard's logs.
+    """
+    best = checkpoints.best_accuracy()
+    callbacks: list[keras.callbacks.Callback] = [
+        keras.callbacks.BackupAndRestore(str(checkpoints.backup), delete_checkpoint=False),
+        keras.callbacks.ModelCheckpoint(
+            str(checkpoints.best_weights),
+            monitor=_MONITOR,
+            mode="max",
+            save_best_only=True,
+            save_weights_only=True,
+            initial_value_threshold=best,
+        ),
+        keras.callbacks.CSVLogger(str(checkpoints.history), append=True),
+        keras.callbacks.TensorBoard(str(run_folder), write_graph=False),
+        keras.callbacks.TerminateOnNaN(),
+    ]
+    if settings.schedule == "plateau":
+        callbacks.append(
+            keras.callbacks.ReduceLROnPlateau(
+                monitor="val_loss", factor=0.5, patience=settings.plateau_patience
+            )
+        )
+    if settings.early_stopping_patience:
+        callbacks.append(
+            keras.callbacks.EarlyStopping(
+                monitor=_MONITOR,
+                mode="max",
+                patience=settings.early_stopping_patience,
+                restore_best_weights=False,
+            )
+        )
+    return callbacks
+
+
+class ProgressCallback(keras.callbacks.Callback):
+    """Reports steps and epochs to the screen."""
+
+    def __init__(self, epochs: int, steps_per_epoch: int):
+        super().__init__()
+        self._epochs = epochs
+        self._steps = steps_per_epoch
+        self._epoch = 0
+        self._said = ""
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Keras calls this before each epoch, counted from 0."""
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Keras calls this after each step, counted from 0."""
+        progress.report(
+            (batch + 1) / self._steps, f"epoch {self._epoch + 1}/{self._epochs}{self._said}"
+        )
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Keras calls this after each epoch, counted from 0."""
+        logs = logs or {}
+        self._said = f" accuracy {logs['accuracy']:.3f}, validation {logs[_MONITOR]:.3f}"
+        progress.epoch_done(epoch + 1, self._epochs, logs)

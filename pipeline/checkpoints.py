@@ -1,0 +1,71 @@
+"""Where a training run keeps what the next process needs to go on after a kill."""
+
+import csv
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import keras
+from tfx.components.trainer.fn_args_utils import FnArgs
+
+
+class CheckpointFolder:
+    """Backup, best weights and history of one training, found again by what it trains on.
+
+    TFX gives every execution new output folders, so a resumed run would not find the old one's;
+    this folder is named by a digest of the Trainer's inputs and settings instead.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        path.mkdir(parents=True, exist_ok=True)
+
+    @classmethod
+    def for_inputs(cls, root: str, fn_args: FnArgs) -> "CheckpointFolder":
+        """The folder for these inputs and settings, made if it is not there."""
+        inputs = {
+            "train": fn_args.train_files,
+            "eval": fn_args.eval_files,
+            "transform": fn_args.transform_graph_path,
+            "config": fn_args.custom_config,
+        }
+        digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+        return cls(Path(root) / digest[:16])
+
+    @property
+    def backup(self) -> Path:
+        """Folder of BackupAndRestore."""
+        return self._path / "backup"
+
+    @property
+    def best_weights(self) -> Path:
+        """Weights of the epoch with the best validation accuracy."""
+        return self._path / "best.weights.h5"
+
+    @property
+    def history(self) -> Path:
+        """CSV with a row an epoch, over all processes that trained."""
+        return self._path / "history.csv"
+
+    def read_history(self) -> list[dict[str, float]]:
+        """Rows of the history in order; an epoch that ran twice, before and after a kill, once."""
+        if not self.history.exists():
+            return []
+        with self.history.open(newline="") as file:
+            rows = [
+                {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)
+            ]
+        return list({row["epoch"]: row for row in rows}.values())
+
+    def best_accuracy(self) -> float | None:
+        """Best validation accuracy so far, or none before the first epoch."""
+        return max((row["val_accuracy"] for row in self.read_history()), default=None)
+
+    def restore_best(self, network: keras.Model) -> None:
+        """Loads the best epoch's weights."""
+        network.load_weights(self.best_weights)
+
+    def remove(self) -> None:
+        """Forgets the training once its model is exported."""
+        shutil.rmtree(self._path)

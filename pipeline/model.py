@@ -1,0 +1,97 @@
+"""The network: a plain Keras CNN over normalized grey images."""
+
+import keras
+
+from pipeline.config import TrainSettings
+
+
+def build_model(settings: TrainSettings, size: int, classes: int) -> keras.Model:
+    """Builds the uncompiled CNN.
+
+    Each stage is `convolutions` times Conv2D, BatchNormalization and activation; max-pooling halves
+    the side between stages, then come global average pooling, dropout and the logits.
+
+    Args:
+      settings: `filters`, `stem_stride`, `convolutions`, `activation`, `dropout`, `l2` are used.
+      size: Height and width of the image, in pixels.
+      classes: Number of logits.
+
+    Returns:
+      A model from float32[n, size, size, 1], mean 0 and variance 1, to float32 logits[n, classes].
+    """
+    image = keras.Input((size, size, 1), name="image")
+    x = image
+    for stage, filters in enumerate(settings.filters):
+        if stage > 0:
+            x = keras.layers.MaxPooling2D(name=f"stage{stage}_pool")(x)
+        for index in range(settings.convolutions):
+            x = _convolution(
+                x,
+                filters,
+                stride=settings.stem_stride if stage == index == 0 else 1,
+                settings=settings,
+                name=f"stage{stage}_conv{index}",
+            )
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    x = keras.layers.Dropout(settings.dropout, seed=settings.seed, name="dropout")(x)
+    # float32 under mixed precision too: a float16 softmax underflows.
+    logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
+    return keras.Model(image, logits, name="expression_cnn")
+
+
+def _convolution(
+    x: keras.KerasTensor, filters: int, stride: int, settings: TrainSettings, name: str
+) -> keras.KerasTensor:
+    x = keras.layers.Conv2D(
+        filters,
+        3,
+        strides=stride,
+        padding="same",
+        use_bias=False,
+        kernel_initializer=keras.initializers.HeNormal(),
+        kernel_regularizer=keras.regularizers.L2(settings.l2) if settings.l2 else None,
+        name=name,
+    )(x)
+    x = keras.layers.BatchNormalization(name=f"{name}_norm")(x)
+    return keras.layers.Activation(settings.activation, name=f"{name}_act")(x)
+
+
+def build_optimizer(settings: TrainSettings, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    """Builds the optimizer with its learning-rate schedule.
+
+    Args:
+      settings: `optimizer`, `learning_rate`, `weight_decay`, `schedule`, `warmup_epochs`, `epochs`.
+      steps_per_epoch: Steps in one pass over the train images.
+    """
+    rate = _learning_rate(settings, steps_per_epoch)
+    match settings.optimizer:
+        case "adam":
+            return keras.optimizers.Adam(rate)
+        case "adamw":
+            return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
+        case "sgd":
+            return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
+
+
+def _learning_rate(
+    settings: TrainSettings, steps_per_epoch: int
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    total = settings.epochs * steps_per_epoch
+    match settings.schedule:
+        case "cosine":
+            warmup = min(int(settings.warmup_epochs * steps_per_epoch), total - 1)
+            return (
+                keras.optimizers.schedules.CosineDecay(
+                    initial_learning_rate=settings.learning_rate / max(warmup, 1),
+                    decay_steps=total - warmup,
+                    warmup_target=settings.learning_rate if warmup else None,
+                    warmup_steps=warmup,
+                )
+                if warmup
+                else keras.optimizers.schedules.CosineDecay(settings.learning_rate, total)
+            )
+        case "exponential":
+            # To a hundredth of the peak at the last step.
+            return keras.optimizers.schedules.ExponentialDecay(settings.learning_rate, total, 0.01)
+        case "constant" | "plateau":
+            return settings.learning_rate

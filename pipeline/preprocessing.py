@@ -1,0 +1,135 @@
+"""From encoded images and class names to what the model takes, in training and serving alike."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+import tensorflow_transform.beam.experimental as tft_beam_experimental
+
+from pipeline.features import IMAGE_KEY, LABEL_KEY
+
+LABELS_VOCABULARY = "labels"
+"""Vocabulary asset of the transform graph: class names in alphabetical order, one a line."""
+
+PIXEL_MEAN_KEY = "pixel_mean"
+PIXEL_SCALE_KEY = "pixel_scale"
+"""Mean and inverse standard deviation of the train split's grey pixels in [0, 255], repeated for
+every example."""
+
+
+def preprocessing_fn(
+    inputs: dict[str, tf.Tensor], custom_config: dict[str, Any]
+) -> dict[str, tf.Tensor]:
+    """Transform's entry point.
+
+    Args:
+      inputs: `image` string[n, 1] (encoded JPEG or PNG) and `label` string[n, 1] (class name).
+      custom_config: `size`, the side of the model's image in pixels.
+
+    Returns:
+      `image` float32[n, size, size, 1] with the train split's mean 0 and variance 1;
+      `label` int64[n], the index in the vocabulary, -1 for an unknown name;
+      `pixel_mean` and `pixel_scale` float32[n], the moments that were used.
+    """
+    pixels = decode_images(tf.squeeze(inputs[IMAGE_KEY], axis=1), custom_config["size"])
+    mean, scale = _moments(pixels)
+    count = tf.shape(pixels)[0]
+    return {
+        IMAGE_KEY: normalize(pixels, mean, scale),
+        LABEL_KEY: _label_index(tf.squeeze(inputs[LABEL_KEY], axis=1)),
+        PIXEL_MEAN_KEY: tf.repeat(mean, count),
+        PIXEL_SCALE_KEY: tf.repeat(scale, count),
+    }
+
+
+def decode_images(encoded: tf.Tensor, size: int) -> tf.Tensor:
+    """Decodes, greys and resizes.
+
+    Args:
+      encoded: string[n], JPEG or PNG of any height and width, grey or colour.
+      size: Height and width of the result, in pixels.
+
+    Returns:
+      uint8[n, size, size, 1]. Images of that size already come back as they were decoded; others
+      are resampled bilinearly with antialiasing, without keeping their aspect.
+    """
+
+    def decode(image: tf.Tensor) -> tf.Tensor:
+        pixels = tf.io.decode_image(image, channels=1, expand_animations=False)
+        pixels.set_shape([None, None, 1])
+        shape = tf.shape(pixels)
+        return tf.cond(
+            tf.reduce_all(tf.equal(shape[:2], size)),
+            lambda: tf.ensure_shape(pixels, [size, size, 1]),
+            lambda: _resize(pixels, size),
+        )
+
+    return tf.map_fn(decode, encoded, fn_output_signature=tf.TensorSpec([size, size, 1], tf.uint8))
+
+
+def normalize(pixels: tf.Tensor, mean: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
+    """Maps uint8 (or float pixel values in [0, 255]) to float32 with mean 0 and variance 1.
+
+    A multiplication, since TensorFlow may rewrite a division by a constant in one graph and not in
+    another, and every way into the model must give the same bits.
+    """
+    return (tf.cast(pixels, tf.float32) - mean) * scale
+
+
+def _resize(pixels: tf.Tensor, size: int) -> tf.Tensor:
+    resized = tf.image.resize(pixels, [size, size], antialias=True)
+    return tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), tf.uint8)
+
+
+def _moments(pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    # Images have equal sizes, so means of image means are exact; the analyzers then see two numbers
+    # an image instead of all of its pixels.
+    values = tf.cast(pixels, tf.float32)
+    mean = tft.mean(tf.reduce_mean(values, axis=[1, 2, 3]))
+    mean_square = tft.mean(tf.reduce_mean(tf.square(values), axis=[1, 2, 3]))
+    variance = tf.maximum(mean_square - tf.square(mean), 1.0)
+    return mean, tf.math.rsqrt(variance)
+
+
+def _label_index(labels: tf.Tensor) -> tf.Tensor:
+    # tft.vocabulary orders by frequency, so that a few more images of one class would renumber
+    # the outputs of the model.
+    (vocabulary,) = tft.experimental.ptransform_analyzer(
+        [labels],
+        _SortedVocabulary(),
+        output_dtypes=[tf.string],
+        output_shapes=[[]],
+        output_asset_default_values=[b"placeholder"],
+        name=LABELS_VOCABULARY,
+    )
+    return tft.apply_vocabulary(labels, vocabulary, default_value=-1)
+
+
+class _SortedVocabulary(tft_beam_experimental.PTransformAnalyzer):
+    """Writes the distinct labels of a collection to a text file, in alphabetical order."""
+
+    def expand(self, batches: beam.PCollection[tuple[np.ndarray]]) -> beam.PCollection[np.ndarray]:
+        return (
+            batches
+            | "Labels" >> beam.FlatMap(lambda batch: set(batch[0].tolist()))
+            | "Distinct" >> beam.CombineGlobally(_union)
+            | "Write" >> beam.Map(_write_vocabulary, self.base_temp_dir)
+        )
+
+
+def _union(sets: Iterable[Any]) -> set[bytes]:
+    union: set[bytes] = set()
+    for labels in sets:
+        union.update(labels if isinstance(labels, set) else [labels])
+    return union
+
+
+def _write_vocabulary(labels: set[bytes], folder: str) -> np.ndarray:
+    path = f"{folder}/{LABELS_VOCABULARY}"
+    tf.io.gfile.makedirs(folder)
+    with tf.io.gfile.GFile(path, "wb") as file:
+        file.write(b"\n".join(sorted(labels)) + b"\n")
+    return np.array(path, dtype=object)

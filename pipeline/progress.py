@@ -1,0 +1,43 @@
+"""How a running component tells the screen how far it is, when there is one to tell."""
+
+import logging
+from collections.abc import Mapping
+from typing import Protocol
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class ProgressListener(Protocol):
+    """What a screen takes; see `listen`."""
+
+    def on_progress(self, fraction: float, text: str) -> None:
+        """A share in [0, 1] of the current stage is done."""
+
+    def on_epoch(self, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
+        """Epoch `epoch` of `epochs`, counted from 1, has ended."""
+
+
+_listener: ProgressListener | None = None
+
+
+def listen(listener: ProgressListener | None) -> None:
+    """Sends the progress of this process to a listener; None stops it.
+
+    A component under an orchestrator has no listener, and its progress goes to the log alone.
+    """
+    global _listener  # noqa: PLW0603  (one screen a process)
+    _listener = listener
+
+
+def report(fraction: float, text: str) -> None:
+    """Reports the share of the current stage that is done, in [0, 1]."""
+    if _listener is not None:
+        _listener.on_progress(fraction, text)
+
+
+def epoch_done(epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
+    """Reports the end of an epoch, counted from 1."""
+    told = ", ".join(f"{key} {value:.4f}" for key, value in metrics.items())
+    _LOGGER.info("epoch %d/%d: %s", epoch, epochs, told)
+    if _listener is not None:
+        _listener.on_epoch(epoch, epochs, metrics)
