@@ -1,0 +1,162 @@
+"""The command line. Nothing here imports TensorFlow before a command needs it."""
+
+import argparse
+import contextlib
+import fcntl
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline import config
+from pipeline.errors import PipelineError, UserError
+from pipeline.workspace import Workspace
+
+_EPILOG = """\
+exit codes: 0 pushed; 1 bad input, setting, or a failure; 2 the data failed validation; 3 the model
+missed a threshold and was not pushed; 130 stopped by Ctrl-C.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command and returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = config.load(_profile(options), options.config, options.set)
+        workspace = Workspace(options.workspace.absolute())
+        if options.settings:
+            return _show_settings(settings)
+        if options.command == "rollback":
+            return _rollback(settings, workspace)
+        from pipeline import commands  # noqa: PLC0415
+
+        signal.signal(signal.SIGTERM, _interrupt)
+        with _locked(workspace):
+            run = commands.Run(settings, workspace, options.data, _log_file(workspace))
+            if options.dry_run:
+                return run.plan()
+            if options.infer_schema or options.write_schema:
+                return run.infer_schema(write=options.write_schema)
+            return run.execute()
+    except PipelineError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("Stopped. The next run goes on after the last finished component.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="local_runner.py",
+        description="Turns an archive of labelled images into a gated, pushed model.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "command",
+        nargs="?",
+        choices=("run", "rollback"),
+        default="run",
+        help="run the pipeline (default), or take back the newest pushed version",
+    )
+    parser.add_argument(
+        "--data",
+        metavar="PATH",
+        help="zip, folder or fer2013.csv of labelled images, {SPAN} and {VERSION} allowed; "
+        "without it, a sample is drawn",
+    )
+    parser.add_argument(
+        "--workspace",
+        metavar="DIR",
+        type=Path,
+        default=Path("workspace"),
+        help="where everything is kept (default: workspace)",
+    )
+    parser.add_argument(
+        "--profile",
+        metavar="NAME",
+        help=f"settings to start from: {', '.join(config.profiles())} "
+        "(default: sample, when no data is given)",
+    )
+    parser.add_argument("--config", metavar="FILE.toml", type=Path, help="settings file")
+    parser.add_argument(
+        "--set",
+        metavar="section.key=value",
+        action="append",
+        default=[],
+        help="one setting; may be repeated; wins over the file",
+    )
+    parser.add_argument("--settings", action="store_true", help="list all settings and exit")
+    parser.add_argument("--dry-run", action="store_true", help="show what would run and exit")
+    parser.add_argument(
+        "--infer-schema",
+        action="store_true",
+        help="show how the data's schema differs from schema/schema.pbtxt and exit",
+    )
+    parser.add_argument(
+        "--write-schema", action="store_true", help="the same, and write it to schema/schema.pbtxt"
+    )
+    return parser
+
+
+def _profile(options: argparse.Namespace) -> str | None:
+    if options.profile is not None or options.data is not None or options.command != "run":
+        return options.profile
+    return "sample"
+
+
+def _show_settings(settings: config.Settings) -> int:
+    table = Table("Setting", "Value", "Meaning", box=None)
+    values = config.as_dict(settings)
+    for name, field in config.names().items():
+        value = values
+        for key in name.split("."):
+            value = value[key]
+        table.add_row(Text(name), Text(str(value)), Text(field.description or ""))
+    Console().print(table)
+    return 0
+
+
+def _rollback(settings: config.Settings, workspace: Workspace) -> int:
+    from pipeline.publishing import rollback_pair  # noqa: PLC0415
+
+    name = settings.data.name
+    with _locked(workspace):
+        for line in rollback_pair(workspace.serving(name), workspace.edge(name)):
+            print(line)
+    return 0
+
+
+@contextlib.contextmanager
+def _locked(workspace: Workspace) -> Iterator[None]:
+    """Holds the workspace, so that two runs do not write the same metadata and versions."""
+    try:
+        workspace.root.mkdir(parents=True, exist_ok=True)
+        file = (workspace.root / ".lock").open("w")
+    except OSError as error:
+        raise UserError(
+            f"The workspace {workspace.root} can't be written to: {error.strerror}."
+        ) from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"Another run uses the workspace {workspace.root}; wait for it, or name another "
+                "with --workspace."
+            ) from None
+        yield
+
+
+def _log_file(workspace: Workspace) -> Path:
+    return workspace.logs / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.log"
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,171 @@
+"""What the command line does that needs TensorFlow: run, plan, infer the schema."""
+
+import difflib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from components.image_example_gen.source import DataSource, resolve_source
+from pipeline import console as console_module
+from pipeline import progress
+from pipeline.config import SampleSettings, Settings
+from pipeline.drawn_sample import draw_archive
+from pipeline.errors import NotBlessedError, PipelineError
+from pipeline.fingerprint import code_fingerprint, value_fingerprint
+from pipeline.screen import RunScreen
+from pipeline.workspace import Workspace
+
+
+class Run:
+    """One call of the local runner."""
+
+    def __init__(self, settings: Settings, workspace: Workspace, data: str | None, log_file: Path):
+        """Checks the inputs.
+
+        Args:
+          settings: All settings.
+          workspace: The workspace, which the caller has locked.
+          data: What `--data` names; none draws a sample.
+          log_file: Where libraries print.
+
+        Raises:
+          UserError: The data can't be used.
+        """
+        self._settings = settings
+        self._workspace = workspace
+        self._log_file = log_file
+        self._data = data
+        self._unlabelled = resolve_source(settings.infer.data) if settings.infer.data else None
+        self._source = resolve_source(data) if data is not None else None
+
+    def execute(self) -> int:
+        """Runs the whole pipeline; returns 0 when the model was pushed.
+
+        Raises:
+          PipelineError: A user's mistake, anomalies in the data, or a model that is not blessed.
+        """
+        with console_module.quiet(self._log_file) as console:
+            self._greet(console)
+            run_id = self._run_nodes(console, last_node=None)
+            from pipeline import lineage, outcome, report_page, summary  # noqa: PLC0415
+
+            outputs = lineage.run_outputs(self._workspace.metadata_db, run_id)
+            result = outcome.read_outcome(outputs)
+            page = report_page.write(self._workspace.reports, result, self._settings, run_id)
+            summary.show(console, result, self._settings, page)
+            if result.missed:
+                raise NotBlessedError("\n".join(["Nothing was pushed.", *result.missed]))
+            console.print(Text("Next: make serve asks the pushed model over HTTP and gRPC."))
+            return 0
+
+    def plan(self) -> int:
+        """Prints the components that would run; writes nothing but the log."""
+        with console_module.quiet(self._log_file) as console:
+            source = self._source or DataSource("zip", str(self._workspace.sample), "<drawn>.zip")
+            from pipeline.pipeline import create_pipeline  # noqa: PLC0415
+
+            pipeline = create_pipeline(self._settings, self._workspace, source, self._unlabelled)
+            table = Table("Component", "Type", "After", box=None)
+            for node in pipeline.components:
+                upstream = sorted(other.id for other in node.upstream_nodes)
+                table.add_row(node.id, type(node).__name__, ", ".join(upstream))
+            console.print(Text(f"Data: {self._data or 'a drawn sample'} ({source.kind})"))
+            console.print(Text(f"Workspace: {self._workspace.root}"))
+            console.print(table)
+            return 0
+
+    def infer_schema(self, write: bool) -> int:
+        """Prints how the data's schema differs from the curated one, and writes it on request."""
+        with console_module.quiet(self._log_file) as console:
+            self._greet(console)
+            run_id = self._run_nodes(console, last_node="SchemaGen")
+            from pipeline import lineage, schema_diff  # noqa: PLC0415
+
+            outputs = lineage.run_outputs(self._workspace.metadata_db, run_id)
+            curated, inferred = schema_diff.texts(Path(outputs["SchemaGen", "schema"].uri))
+            lines = list(
+                difflib.unified_diff(
+                    curated.splitlines(),
+                    inferred.splitlines(),
+                    "schema/schema.pbtxt",
+                    "inferred from the data",
+                    lineterm="",
+                    n=2,
+                )
+            )
+            for line in lines:
+                style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+                console.print(Text(line, style=style), soft_wrap=True)
+            if not lines:
+                console.print("The data's schema is schema/schema.pbtxt.")
+            elif write:
+                schema_diff.write(inferred)
+                console.print("Written to schema/schema.pbtxt; look it over before you commit it.")
+            else:
+                console.print("Run again with --write-schema to take it over.")
+            return 0
+
+    def _greet(self, console: Console) -> None:
+        told = self._data or "a drawn sample (give your own with --data)"
+        console.print(Text(f"Data: {told}"), soft_wrap=True)
+        console.print(Text(f"Log:  {_short(self._log_file)}"), soft_wrap=True)
+
+    def _run_nodes(self, console: Console, last_node: str | None) -> str:
+        with RunScreen(console) as screen:
+            progress.listen(screen)
+            try:
+                source = self._source or self._drawn_sample(console)
+                return self._guarded(console, lambda: self._launch(screen, source, last_node))
+            finally:
+                progress.listen(None)
+
+    def _launch(self, screen: RunScreen, source: DataSource, last_node: str | None) -> str:
+        from pipeline import runner  # noqa: PLC0415
+        from pipeline.pipeline import create_pipeline  # noqa: PLC0415
+
+        pipeline = create_pipeline(self._settings, self._workspace, source, self._unlabelled)
+        return runner.run(pipeline, screen, last_node)
+
+    def _guarded(self, console: Console, launch: Callable[[], str]) -> str:
+        try:
+            return launch()
+        except PipelineError:
+            raise
+        except Exception as error:
+            import traceback  # noqa: PLC0415
+
+            traceback.print_exc()
+            first = str(error).strip().splitlines() or [""]
+            raise PipelineError(
+                f"A component failed: {type(error).__name__}: {first[0][:300]}. "
+                f"The log {_short(self._log_file)} has the whole of it."
+            ) from None
+
+    def _drawn_sample(self, console: Console) -> DataSource:
+        sample = self._settings.sample
+        path = self._workspace.sample / f"drawn-sample-{_sample_fingerprint(sample)}.zip"
+        if not path.exists():
+            console.print("Drawing the sample ...")
+            draw_archive(
+                path,
+                train_per_class=sample.train_per_class,
+                eval_per_class=sample.eval_per_class,
+                seed=sample.seed,
+                size=self._settings.image.size,
+            )
+            for old in self._workspace.sample.glob("drawn-sample-*.zip"):
+                if old != path:
+                    old.unlink()
+        return resolve_source(str(path))
+
+
+def _sample_fingerprint(sample: SampleSettings) -> str:
+    return value_fingerprint([sample.model_dump(), code_fingerprint("pipeline.drawn_sample")])
+
+
+def _short(path: Path) -> str:
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,68 @@
+"""What came of a run: the verdict, the numbers behind it, and what was pushed."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from components.evaluation_reader import missed_thresholds, read_metrics
+from components.image_example_gen.report import IngestReport, read_report
+from components.prediction_table import PREDICTIONS_FILE
+from components.tflite_evaluator.report import EdgeReport
+from pipeline.lineage import Outputs, custom_int, custom_string
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """A version that serving or devices can take."""
+
+    kind: str
+    version: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything that the end of a run tells.
+
+    Attributes:
+      ingest: What became of every file.
+      metrics: The Evaluator's numbers, by name and slice.
+      missed: One sentence for each threshold that was missed.
+      edge: The TFLite models beside the SavedModel.
+      pushed: Versions that are there to be taken.
+      training: Folder with the Trainer's reports.
+      predictions: The table of bulk inference, if there was any.
+    """
+
+    ingest: IngestReport
+    metrics: dict[str, float]
+    missed: list[str]
+    edge: EdgeReport
+    pushed: list[Pushed]
+    training: Path
+    predictions: Path | None = None
+    labels: list[str] = field(default_factory=list)
+
+
+def read_outcome(outputs: Outputs) -> Outcome:
+    """Reads the outcome from a run's artifacts."""
+    evaluation = outputs["Evaluator", "evaluation"].uri
+    edge = EdgeReport.read(outputs["TFLiteEvaluator", "evaluation"].uri)
+    missed = missed_thresholds(evaluation)
+    ingest = read_report(Path(outputs["ImageExampleGen", "ingest_report"].uri))
+    pushed = []
+    for node_id, kind in (("Pusher", "SavedModel"), ("EdgePusher", "TFLite")):
+        artifact = outputs[node_id, "pushed_model"]
+        if custom_int(artifact, "pushed"):
+            path = Path(custom_string(artifact, "pushed_destination"))
+            pushed.append(Pushed(kind, custom_string(artifact, "pushed_version"), path))
+    table = outputs.get(("PredictionTable", "predictions"))
+    return Outcome(
+        ingest=ingest,
+        metrics=read_metrics(evaluation),
+        missed=[*missed, *([] if missed else edge.missed)],
+        edge=edge,
+        pushed=pushed,
+        training=Path(outputs["Trainer", "model_run"].uri),
+        predictions=Path(table.uri) / PREDICTIONS_FILE if table else None,
+        labels=sorted(ingest.splits["train"].classes),
+    )

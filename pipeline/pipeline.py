@@ -1,0 +1,292 @@
+"""The pipeline: every component, and what flows between them."""
+
+import json
+from pathlib import Path
+
+import tfx.v1 as tfx
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx.components import DistributionValidator
+from tfx.proto import distribution_validator_pb2
+from tfx.types import standard_artifacts
+
+from components.atomic_pusher.component import AtomicPusher
+from components.curated_schema_gen import CuratedSchemaGen
+from components.data_gate import DataGate
+from components.image_example_gen.component import ImageExampleGen
+from components.image_example_gen.source import DataSource
+from components.prediction_table import (
+    PREDICTED_LABEL_KEY,
+    PREDICTED_SCORE_KEY,
+    PredictionTable,
+)
+from components.tflite_converter.component import TFLiteConverter
+from components.tflite_evaluator.component import TFLiteEvaluator
+from pipeline import evaluation
+from pipeline.config import REPOSITORY, DataSettings, Settings, as_dict
+from pipeline.features import EVAL_SPLIT, LABEL_KEY, TRAIN_SPLIT, UNLABELLED_SPLIT
+from pipeline.fingerprint import code_fingerprint, value_fingerprint
+from pipeline.workspace import Workspace
+
+CURATED_SCHEMA = REPOSITORY / "schema" / "schema.pbtxt"
+
+_CALLED_BY_NAME = ("pipeline.preprocessing", "pipeline.trainer", "pipeline.calibration")
+
+
+def create_pipeline(
+    settings: Settings,
+    workspace: Workspace,
+    source: DataSource,
+    unlabelled: DataSource | None = None,
+) -> tfx.dsl.Pipeline:
+    """Wires the whole pipeline, for any runner.
+
+    Args:
+      settings: All settings; each component gets its own, so that a change re-runs no other.
+      workspace: Where metadata, artifacts and pushed models go.
+      source: The labelled images.
+      unlabelled: Images to label with the blessed model; none leaves bulk inference out.
+    """
+    example_gen = _example_gen(settings.data, workspace, source, unlabelled=False)
+    examples = example_gen.outputs["examples"]
+    ingest_report = example_gen.outputs["ingest_report"]
+
+    # Data validation
+    statistics_gen = tfx.components.StatisticsGen(examples=examples)
+    statistics = statistics_gen.outputs["statistics"]
+    schema_gen = tfx.components.SchemaGen(statistics=statistics, infer_feature_shape=True)
+    curated_schema_gen = CuratedSchemaGen(
+        inferred=schema_gen.outputs["schema"],
+        curated=text_format.MessageToString(read_curated_schema()),
+        pin=settings.validate_.pin_schema,
+        code_fingerprint=code_fingerprint("components.curated_schema_gen"),
+    )
+    schema = curated_schema_gen.outputs["schema"]
+    example_validator = tfx.components.ExampleValidator(statistics=statistics, schema=schema)
+    last_validated = tfx.dsl.Resolver(
+        strategy_class=tfx.dsl.experimental.LatestArtifactStrategy,
+        statistics=tfx.dsl.Channel(
+            type=standard_artifacts.ExampleStatistics, producer_component_id=DataGate.__name__
+        ),
+    ).with_id("LastValidatedStatistics")
+    skew_validator = DistributionValidator(
+        statistics=statistics,
+        baseline_statistics=statistics,
+        config=_label_distance(settings.validate_.skew),
+        include_split_pairs=[(EVAL_SPLIT, TRAIN_SPLIT)],
+    ).with_id("SkewValidator")
+    drift_validator = DistributionValidator(
+        statistics=statistics,
+        baseline_statistics=last_validated.outputs["statistics"],
+        config=_label_distance(settings.validate_.drift),
+        include_split_pairs=[(TRAIN_SPLIT, TRAIN_SPLIT)],
+    ).with_id("DriftValidator")
+    data_gate = DataGate(
+        statistics=statistics,
+        schema=schema,
+        anomalies=example_validator.outputs["anomalies"],
+        skew=skew_validator.outputs["anomalies"],
+        drift=drift_validator.outputs["anomalies"],
+        min_examples_per_class=settings.validate_.min_examples_per_class,
+        code_fingerprint=code_fingerprint("components.data_gate"),
+    )
+
+    # Training. The transform graph alone is kept: applying it in the Trainer's input pipeline is
+    # faster than writing transformed images and reading them back (benchmarks/README.md).
+    transform = tfx.components.Transform(
+        examples=examples,
+        schema=schema,
+        preprocessing_fn="pipeline.preprocessing.preprocessing_fn",
+        materialize=False,
+        disable_statistics=True,
+        disable_analyzer_cache=True,
+        custom_config={
+            "size": settings.image.size,
+            "code_fingerprint": code_fingerprint("pipeline.preprocessing"),
+        },
+    )
+    transform.add_upstream_node(data_gate)
+    trainer = tfx.components.Trainer(
+        run_fn="pipeline.trainer.run_fn",
+        examples=examples,
+        schema=schema,
+        transform_graph=transform.outputs["transform_graph"],
+        train_args=tfx.proto.TrainArgs(splits=[TRAIN_SPLIT]),
+        eval_args=tfx.proto.EvalArgs(splits=[EVAL_SPLIT]),
+        custom_config={
+            "train": settings.train.model_dump_json(),
+            "size": settings.image.size,
+            "model_name": settings.data.name,
+            "checkpoint_root": str(workspace.checkpoints),
+            "code_fingerprint": code_fingerprint("pipeline.trainer"),
+        },
+    )
+    model = trainer.outputs["model"]
+
+    # Gates
+    latest_blessed = tfx.dsl.Resolver(
+        strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
+        model=tfx.dsl.Channel(type=standard_artifacts.Model, producer_component_id=trainer.id),
+        model_blessing=tfx.dsl.Channel(
+            type=standard_artifacts.ModelBlessing, producer_component_id="Evaluator"
+        ),
+    ).with_id("LatestBlessedModel")
+    evaluator = tfx.components.Evaluator(
+        examples=examples,
+        model=model,
+        baseline_model=latest_blessed.outputs["model"],
+        schema=schema,
+        eval_config=evaluation.eval_config(settings.evaluate),
+        example_splits=[EVAL_SPLIT],
+    )
+    blessing = evaluator.outputs["blessing"]
+    tflite_converter = TFLiteConverter(
+        model=model,
+        model_blessing=blessing,
+        examples=examples,
+        representative_images=settings.edge.representative_images,
+        seed=settings.train.seed,
+        code_fingerprint=code_fingerprint("components.tflite_converter.executor"),
+    )
+    edge_model = tflite_converter.outputs["edge_model"]
+    tflite_evaluator = TFLiteEvaluator(
+        model=model,
+        edge_model=edge_model,
+        examples=examples,
+        max_accuracy_drop=settings.edge.max_accuracy_drop,
+        code_fingerprint=code_fingerprint("components.tflite_evaluator.executor"),
+    )
+
+    # Publishing
+    manifest = _manifest(settings)
+    pusher = AtomicPusher(
+        model=model,
+        model_blessing=blessing,
+        evaluation=evaluator.outputs["evaluation"],
+        ingest_report=ingest_report,
+        base_directory=str(workspace.serving(settings.data.name)),
+        model_name=settings.data.name,
+        keep_versions=settings.push.keep_versions,
+        manifest_json=manifest,
+        code_fingerprint=code_fingerprint("components.atomic_pusher.executor"),
+    ).with_id("Pusher")
+    edge_pusher = AtomicPusher(
+        model=model,
+        edge_model=edge_model,
+        edge_blessing=tflite_evaluator.outputs["blessing"],
+        edge_evaluation=tflite_evaluator.outputs["evaluation"],
+        ingest_report=ingest_report,
+        base_directory=str(workspace.edge(settings.data.name)),
+        model_name=settings.data.name,
+        keep_versions=settings.push.keep_versions,
+        manifest_json=manifest,
+        code_fingerprint=code_fingerprint("components.atomic_pusher.executor"),
+    ).with_id("EdgePusher")
+
+    components = [
+        example_gen,
+        statistics_gen,
+        schema_gen,
+        curated_schema_gen,
+        example_validator,
+        last_validated,
+        skew_validator,
+        drift_validator,
+        data_gate,
+        transform,
+        trainer,
+        latest_blessed,
+        evaluator,
+        tflite_converter,
+        tflite_evaluator,
+        pusher,
+        edge_pusher,
+    ]
+
+    if unlabelled is not None:
+        inference_gen = _example_gen(settings.data, workspace, unlabelled, unlabelled=True).with_id(
+            "UnlabelledExampleGen"
+        )
+        bulk_inferrer = tfx.components.BulkInferrer(
+            examples=inference_gen.outputs["examples"],
+            model=model,
+            model_blessing=blessing,
+            data_spec=tfx.proto.DataSpec(example_splits=[UNLABELLED_SPLIT]),
+            model_spec=tfx.proto.ModelSpec(model_signature_name=["examples"]),
+            output_example_spec=_predicted_columns(),
+        )
+        prediction_table = PredictionTable(
+            examples=bulk_inferrer.outputs["output_examples"],
+            code_fingerprint=code_fingerprint("components.prediction_table"),
+        )
+        components += [inference_gen, bulk_inferrer, prediction_table]
+
+    return tfx.dsl.Pipeline(
+        pipeline_name=settings.data.name,
+        pipeline_root=str(workspace.pipeline_root),
+        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
+            str(workspace.metadata_db)
+        ),
+        components=components,
+        enable_cache=settings.run.cache,
+        beam_pipeline_args=settings.run.beam_args,
+    )
+
+
+def read_curated_schema(path: Path = CURATED_SCHEMA) -> schema_pb2.Schema:
+    """Reads the curated schema; comments are lost, so that editing one is no new input."""
+    return text_format.Parse(path.read_text(encoding="utf-8"), schema_pb2.Schema())
+
+
+def _example_gen(
+    data: DataSettings, workspace: Workspace, source: DataSource, unlabelled: bool
+) -> ImageExampleGen:
+    return ImageExampleGen(
+        source=source,
+        extract_dir=str(workspace.extracted),
+        split_aliases=data.split_aliases,
+        class_aliases=data.class_aliases,
+        eval_fraction=data.eval_fraction,
+        min_side=data.min_side,
+        max_side=data.max_side,
+        min_stddev=data.min_stddev,
+        max_file_bytes=data.max_file_megabytes << 20,
+        max_total_bytes=data.max_total_megabytes << 20,
+        unlabelled=unlabelled,
+        code_fingerprint=code_fingerprint("components.image_example_gen.executor"),
+    )
+
+
+def _label_distance(threshold: float) -> distribution_validator_pb2.DistributionValidatorConfig:
+    config = distribution_validator_pb2.DistributionValidatorConfig()
+    feature = config.default_slice_config.feature.add()
+    feature.path.step.append(LABEL_KEY)
+    feature.distribution_comparator.infinity_norm.threshold = threshold
+    return config
+
+
+def _predicted_columns() -> tfx.proto.OutputExampleSpec:
+    columns = tfx.proto.OutputColumnsSpec(
+        predict_output=tfx.proto.PredictOutput(
+            output_columns=[
+                tfx.proto.PredictOutputCol(output_key="label", output_column=PREDICTED_LABEL_KEY),
+                tfx.proto.PredictOutputCol(output_key="score", output_column=PREDICTED_SCORE_KEY),
+            ]
+        )
+    )
+    return tfx.proto.OutputExampleSpec(output_columns_spec=[columns])
+
+
+def _manifest(settings: Settings) -> str:
+    """The fields of a pushed model's manifest that no artifact tells."""
+    values = as_dict(settings)
+    code = {name: code_fingerprint(name) for name in (__name__, *_CALLED_BY_NAME)}
+    return json.dumps(
+        {
+            "thresholds": values["evaluate"] | values["edge"],
+            "settings": values,
+            "settings_fingerprint": value_fingerprint(values),
+            "code_fingerprint": value_fingerprint(code),
+        },
+        sort_keys=True,
+    )

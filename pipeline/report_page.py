@@ -1,0 +1,146 @@
+"""The report of a run as a page with pictures, for people."""
+
+import shutil
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+
+from pipeline.config import Settings, as_dict
+from pipeline.outcome import Outcome
+from pipeline.summary import gate_rows
+
+PAGE = "index.html"
+_PICTURES = {
+    "history.png": "Loss and accuracy by epoch; validation is a part of the train split.",
+    "confusion_matrix.png": "Confusion matrix of the eval split, images by label and prediction.",
+}
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; margin: 1rem 0; }
+th, td { padding: .25rem .75rem; text-align: left; border-bottom: 1px solid #8884; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; }
+img { max-width: 100%; background: white; }
+.passed { color: #080; } .missed { color: #c00; }
+@media (prefers-color-scheme: dark) { .passed { color: #6d6; } .missed { color: #f77; } }
+"""
+
+
+def write(folder: Path, outcome: Outcome, settings: Settings, run_id: str) -> Path:
+    """Writes `index.html` with its pictures, and `predictions.csv` if there was bulk inference.
+
+    Args:
+      folder: Replaced by this run's report.
+      outcome: What came of the run.
+      settings: The run's settings; shown in full.
+      run_id: As ML Metadata names the run.
+
+    Returns:
+      The page.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in _PICTURES:
+        if (outcome.training / name).exists():
+            shutil.copyfile(outcome.training / name, folder / name)
+    if outcome.predictions is not None:
+        shutil.copyfile(outcome.predictions, folder / outcome.predictions.name)
+    page = folder / PAGE
+    partial = page.with_suffix(".part")
+    partial.write_text(_page(folder, outcome, settings, run_id), encoding="utf-8")
+    partial.replace(page)
+    return page
+
+
+def _page(folder: Path, outcome: Outcome, settings: Settings, run_id: str) -> str:
+    verdict = "pushed" if not outcome.missed else "not pushed"
+    parts = [
+        f"<h1>{escape(settings.data.name)}: {verdict}</h1>",
+        f"<p>Run {escape(run_id)}, report of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.</p>",
+        *(f"<p class='missed'>{escape(sentence)}</p>" for sentence in outcome.missed),
+        "<h2>Gates</h2>",
+        _table(
+            ["Gate", "Measured", "Asked for", ""],
+            [
+                [
+                    escape(name),
+                    measured,
+                    bound,
+                    f"<span class='{word}'>{word}</span>",
+                ]
+                for name, measured, bound, passed in gate_rows(outcome, settings)
+                for word in ["passed" if passed else "missed"]
+            ],
+        ),
+        *(
+            f"<p>{escape(pushed.kind)} version {escape(pushed.version)}: "
+            f"<code>{escape(str(pushed.path))}</code></p>"
+            for pushed in outcome.pushed
+        ),
+        "<h2>Training</h2>",
+        *(
+            f"<figure><img src='{name}' alt='{escape(text)}'>"
+            f"<figcaption>{escape(text)}</figcaption></figure>"
+            for name, text in _PICTURES.items()
+            if (folder / name).exists()
+        ),
+        "<h2>Metrics of the eval split</h2>",
+        _table(
+            ["Metric", "Value"],
+            [
+                [escape(name), f"{value:.4f}"]
+                for name, value in (outcome.metrics | outcome.edge.metrics()).items()
+            ],
+        ),
+        "<h2>Data</h2>",
+        _data(outcome),
+        "<h2>Settings</h2>",
+        _table(["Setting", "Value"], _settings_rows(as_dict(settings))),
+    ]
+    return (
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width'>"
+        f"<title>{escape(settings.data.name)}: {verdict}</title><style>{_STYLE}</style></head>"
+        f"<body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def _data(outcome: Outcome) -> str:
+    ingest = outcome.ingest
+    splits = list(ingest.splits)
+    classes = sorted({label for split in ingest.splits.values() for label in split.classes})
+    rows = [
+        [escape(label), *(str(ingest.splits[split].classes.get(label, 0)) for split in splits)]
+        for label in classes
+    ]
+    rejected = [
+        [escape(reason.value), str(files.count), escape(reason.meaning)]
+        for reason, files in ingest.rejections.items()
+    ]
+    return (
+        f"<p>{escape(ingest.source.name)}: {ingest.read} files read, {ingest.accepted} accepted, "
+        f"{ingest.rejected} rejected.</p>"
+        + _table(["Class", *splits], rows)
+        + (_table(["Rejected for", "Files", "Meaning"], rejected) if rejected else "")
+    )
+
+
+def _settings_rows(values: dict[str, object], prefix: str = "") -> list[list[str]]:
+    rows = []
+    for key, value in values.items():
+        if isinstance(value, dict) and not prefix:
+            rows += _settings_rows(value, f"{key}.")
+        else:
+            rows.append([escape(prefix + key), escape(str(value))])
+    return rows
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    """Cells are HTML already; those that are numbers are set to the right."""
+
+    def cell(text: str) -> str:
+        number = text[:1].isdigit() or text[:1] in "-≥≤+"
+        return f"<td class='number'>{text}</td>" if number else f"<td>{text}</td>"
+
+    head = "".join(f"<th>{escape(name)}</th>" for name in header)
+    body = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -1,0 +1,73 @@
+"""The end of a run on the screen: data, metrics against thresholds, what was pushed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from components.image_example_gen import report as ingest_report
+from pipeline.config import Settings
+from pipeline.outcome import Outcome
+
+
+def show(console: Console, outcome: Outcome, settings: Settings, report_page: Path) -> None:
+    """Prints the summary of a run."""
+    for table in ingest_report.render(outcome.ingest):
+        console.print(table)
+    console.print(gates(outcome, settings))
+    for pushed in outcome.pushed:
+        console.print(Text(f"Pushed {pushed.kind} version {pushed.version}: {pushed.path}"))
+    if outcome.predictions is not None:
+        console.print(Text(f"Labels of the unlabelled images: {outcome.predictions}"))
+    console.print(Text(f"Report with pictures: {report_page}"))
+
+
+def gates(outcome: Outcome, settings: Settings) -> Table:
+    """Every gate with what was measured and what was asked for."""
+    table = Table(title="Gates", title_justify="left")
+    table.add_column("Gate")
+    table.add_column("Measured", justify="right")
+    table.add_column("Asked for", justify="right")
+    table.add_column("")
+    for name, measured, bound, passed in gate_rows(outcome, settings):
+        table.add_row(
+            Text(name),
+            measured,
+            bound,
+            Text("passed", "green") if passed else Text("missed", "red"),
+        )
+    return table
+
+
+def gate_rows(outcome: Outcome, settings: Settings) -> Iterator[tuple[str, str, str, bool]]:
+    """Name, measured value, bound and whether it holds, for each gate of the run."""
+    thresholds = settings.evaluate
+    accuracy = outcome.metrics["accuracy"]
+    yield (
+        "accuracy",
+        f"{accuracy:.4f}",
+        f"≥ {thresholds.accuracy:.4f}",
+        accuracy >= thresholds.accuracy,
+    )
+    recalls = {
+        label: value
+        for label in outcome.labels
+        if (value := outcome.metrics.get(f"accuracy[label={label}]")) is not None
+    }
+    if recalls:
+        label, recall = min(recalls.items(), key=lambda item: item[1])
+        yield (
+            f"recall of the weakest class, {label}",
+            f"{recall:.4f}",
+            f"≥ {thresholds.class_recall:.4f}",
+            recall >= thresholds.class_recall,
+        )
+    for sentence in outcome.missed:
+        if "changed by" in sentence:
+            yield "change of accuracy", "", f"≥ {thresholds.accuracy_change:+.4f}", False
+    if outcome.edge.int8 is not None and outcome.edge.saved_model_accuracy is not None:
+        drop = outcome.edge.saved_model_accuracy - outcome.edge.int8.accuracy
+        most = settings.edge.max_accuracy_drop
+        yield "accuracy that int8 loses", f"{drop:.4f}", f"≤ {most:.4f}", drop <= most + 1e-9
