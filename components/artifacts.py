@@ -1,0 +1,45 @@
+"""Artifact types of this project's components."""
+
+from tfx.types import artifact, system_artifacts
+
+
+class IngestReport(artifact.Artifact):
+    """What became of every file of a data source: `ingest_report.json` under the artifact's URI."""
+
+    TYPE_NAME = "IngestReport"
+    TYPE_ANNOTATION = system_artifacts.Statistics
+    PROPERTIES = {  # noqa: RUF012
+        "read": artifact.Property(type=artifact.PropertyType.INT),
+        "accepted": artifact.Property(type=artifact.PropertyType.INT),
+        "rejected": artifact.Property(type=artifact.PropertyType.INT),
+    }
+
+
+class EdgeModel(artifact.Artifact):
+    """TFLite models and their labels; not a `Model`, which is always a SavedModel here.
+
+    Were it a `Model`, and its blessing a `ModelBlessing`, TFX's `LatestBlessedModelStrategy` would
+    take it for the latest blessed model and the Evaluator would compare candidates with it.
+    """
+
+    TYPE_NAME = "EdgeModel"
+    TYPE_ANNOTATION = system_artifacts.Model
+
+
+class EdgeBlessing(artifact.Artifact):
+    """Whether an `EdgeModel` passed its gate: as `ModelBlessing`, the custom property `blessed`."""
+
+    TYPE_NAME = "EdgeBlessing"
+
+
+class EdgeEvaluation(artifact.Artifact):
+    """TFLite models beside their SavedModel: `edge_evaluation.json` under the artifact's URI."""
+
+    TYPE_NAME = "EdgeEvaluation"
+    TYPE_ANNOTATION = system_artifacts.Metrics
+
+
+class Predictions(artifact.Artifact):
+    """Labels given to unlabelled images: `predictions.csv` under the artifact's URI."""
+
+    TYPE_NAME = "Predictions"

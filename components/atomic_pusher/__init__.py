@@ -1,0 +1,1 @@
+"""Publishes blessed models, whole and numbered."""

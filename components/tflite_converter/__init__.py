@@ -1,0 +1,1 @@
+"""Turns a blessed SavedModel into TFLite models."""

@@ -1,0 +1,1 @@
+"""Gates TFLite models against their SavedModel."""
