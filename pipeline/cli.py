@@ -31,8 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         workspace = Workspace(options.workspace.absolute())
         if options.settings:
             return _show_settings(settings)
-        if options.command == "rollback":
-            return _rollback(settings, workspace)
+        if options.command in _PUBLISHING:
+            return _PUBLISHING[options.command](settings, workspace)
         from pipeline import commands  # noqa: PLC0415
 
         signal.signal(signal.SIGTERM, _interrupt)
@@ -61,9 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "command",
         nargs="?",
-        choices=("run", "rollback"),
+        choices=("run", *_PUBLISHING),
         default="run",
-        help="run the pipeline (default), or take back the newest pushed version",
+        help="run the pipeline (default); take back the newest pushed version; or undo that",
     )
     parser.add_argument(
         "--data",
@@ -128,8 +128,25 @@ def _rollback(settings: config.Settings, workspace: Workspace) -> int:
 
     name = settings.data.name
     with _locked(workspace):
-        for line in rollback_pair(workspace.serving(name), workspace.edge(name)):
-            print(line)
+        serving, edge = rollback_pair(workspace.serving(name), workspace.edge(name))
+    print(f"Serving is back from version {serving.from_version} to {serving.to_version}.")
+    if edge is not None and edge.to_version is not None:
+        print(f"Edge is back from version {edge.from_version} to {edge.to_version}.")
+    elif edge is not None:
+        print(f"Edge version {edge.from_version} is withdrawn; none is left.")
+    print("Undo with: python local_runner.py restore")
+    return 0
+
+
+def _restore(settings: config.Settings, workspace: Workspace) -> int:
+    from pipeline.publishing import restore_pair  # noqa: PLC0415
+
+    name = settings.data.name
+    with _locked(workspace):
+        serving, edge = restore_pair(workspace.serving(name), workspace.edge(name))
+    print(f"Serving version {serving} is back.")
+    if edge is not None:
+        print(f"Edge version {edge} is back.")
     return 0
 
 
@@ -160,3 +177,6 @@ def _log_file(workspace: Workspace) -> Path:
 
 def _interrupt(signum: int, frame: object) -> None:
     raise KeyboardInterrupt
+
+
+_PUBLISHING = {"rollback": _rollback, "restore": _restore}

@@ -85,7 +85,7 @@ class SampleSettings(Section):
 
     train_per_class: int = Field(400, ge=8, le=20_000, description="Drawn train images a class.")
     eval_per_class: int = Field(100, ge=4, le=5_000, description="Drawn eval images a class.")
-    seed: int = Field(7, ge=0, description="Seed of every drawing.")
+    seed: int = Field(0, ge=0, description="Seed of every drawing.")
 
 
 class ValidateSettings(Section):

@@ -31,6 +31,7 @@ from pipeline.workspace import Workspace
 CURATED_SCHEMA = REPOSITORY / "schema" / "schema.pbtxt"
 
 _CALLED_BY_NAME = ("pipeline.preprocessing", "pipeline.trainer", "pipeline.calibration")
+_OF_THE_MODEL = ("data", "validate", "image", "train", "evaluate", "edge")
 
 
 def create_pipeline(
@@ -172,6 +173,7 @@ def create_pipeline(
     ).with_id("Pusher")
     edge_pusher = AtomicPusher(
         model=model,
+        model_blessing=blessing,
         edge_model=edge_model,
         edge_blessing=tflite_evaluator.outputs["blessing"],
         edge_evaluation=tflite_evaluator.outputs["evaluation"],
@@ -279,11 +281,13 @@ def _predicted_columns() -> tfx.proto.OutputExampleSpec:
 
 def _manifest(settings: Settings) -> str:
     """The fields of a pushed model's manifest that no artifact tells."""
-    values = as_dict(settings)
+    # Where and how it ran is the machine's business, not the model's.
+    values = {name: value for name, value in as_dict(settings).items() if name in _OF_THE_MODEL}
+    thresholds = {**values["evaluate"], "edge_accuracy_drop": settings.edge.max_accuracy_drop}
     code = {name: code_fingerprint(name) for name in (__name__, *_CALLED_BY_NAME)}
     return json.dumps(
         {
-            "thresholds": values["evaluate"] | values["edge"],
+            "thresholds": thresholds,
             "settings": values,
             "settings_fingerprint": value_fingerprint(values),
             "code_fingerprint": value_fingerprint(code),

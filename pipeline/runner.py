@@ -12,6 +12,8 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import local_deployment_config_pb2, pipeline_pb2
 
+from components.atomic_pusher.component import AtomicPusher
+
 
 class NodeListener(Protocol):
     """What `run` tells of each node, in order."""
@@ -47,7 +49,7 @@ def run(pipeline: tfx.dsl.Pipeline, listener: NodeListener, last_node: str | Non
       Exception: What a node raised; the run ends there.
     """
     run_id = datetime.datetime.now(datetime.UTC).isoformat()
-    ir = compiler.Compiler().compile(pipeline)
+    ir = compile_pipeline(pipeline)
     runtime_parameter_utils.substitute_runtime_parameter(
         ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
     )
@@ -69,6 +71,19 @@ def run(pipeline: tfx.dsl.Pipeline, listener: NodeListener, last_node: str | Non
             raise
         listener.on_end(node_id, time.monotonic() - started, cached)
     return run_id
+
+
+def compile_pipeline(pipeline: tfx.dsl.Pipeline) -> pipeline_pb2.Pipeline:
+    """Compiles to TFX's intermediate representation.
+
+    Publishing is never cached: it publishes nothing twice by itself, and TFX, which does not look
+    into the folder that servers poll, would take a version as pushed that someone has deleted.
+    """
+    ir = compiler.Compiler().compile(pipeline)
+    for node in ir.nodes:
+        if node.pipeline_node.node_info.type.name.endswith(AtomicPusher.__name__):
+            node.pipeline_node.execution_options.caching_options.enable_cache = False
+    return ir
 
 
 def _launch(

@@ -76,6 +76,7 @@ def run_fn(fn_args: FnArgs) -> None:
         verbose=0,
     )
     checkpoints.restore_best(network)
+    network = _in_float32(network, settings, config["size"])
 
     _write_reports(fn_args, network, source, settings, checkpoints)
     signatures.export(
@@ -93,6 +94,16 @@ def _strategy() -> tf.distribute.Strategy:
     if len(tf.config.list_physical_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
+
+
+def _in_float32(network: keras.Model, settings: TrainSettings, size: int) -> keras.Model:
+    """The same model without float16 operations, which TFLite can't convert."""
+    if keras.mixed_precision.global_policy().name == "float32":
+        return network
+    keras.mixed_precision.set_global_policy("float32")
+    exported = model.build_model(settings, size, network.output_shape[-1])
+    exported.set_weights(network.get_weights())
+    return exported
 
 
 def _class_weights(counts: list[int]) -> dict[int, float]:
