@@ -1,0 +1,1 @@
+"""A TFX ExampleGen for images in archives, folders and CSV files."""
