@@ -52,9 +52,9 @@ def DataGate(
         io_utils.parse_pbtxt_file(f"{schema.uri}/{SCHEMA_FILE}", schema_pb2.Schema())
     )
     found = [
-        *_described(anomalies, "{split} split: {text}"),
-        *_described(skew, "train/eval skew: {text}"),
-        *_described(drift, "drift since the last validated run: {text}"),
+        *_described(anomalies, "Split", "{split} split: {text}"),
+        *_described(skew, "SplitPair", "train/eval skew: {text}"),
+        *_described(drift, "SplitPair", "drift since the last validated run: {text}"),
         *_missing_classes(statistics, classes, min_examples_per_class),
     ]
     if found:
@@ -73,11 +73,11 @@ def class_counts(statistics: statistics_pb2.DatasetFeatureStatisticsList) -> dic
     return {}
 
 
-def _described(artifact: ExampleAnomalies, sentence: str) -> Iterator[str]:
-    if not artifact.split_names:
+def _described(artifact: ExampleAnomalies, folder: str, sentence: str) -> Iterator[str]:
+    if not artifact.split_names:  # DistributionValidator had nothing to compare with.
         return
     for split in artifact_utils.decode_split_names(artifact.split_names):
-        path = f"{artifact_utils.get_split_uri([artifact], split)}/{_ANOMALIES_FILE}"
+        path = f"{artifact.uri}/{folder}-{split}/{_ANOMALIES_FILE}"
         with tfx.dsl.io.fileio.open(path, "rb") as file:
             anomalies = anomalies_pb2.Anomalies.FromString(file.read())
         if anomalies.data_missing:

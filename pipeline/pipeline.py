@@ -78,7 +78,7 @@ def create_pipeline(
     ).with_id("SkewValidator")
     drift_validator = DistributionValidator(
         statistics=statistics,
-        baseline_statistics=last_validated.outputs["statistics"],
+        baseline_statistics=last_validated.outputs["statistics"].as_optional(),
         config=_label_distance(settings.validate_.drift),
         include_split_pairs=[(TRAIN_SPLIT, TRAIN_SPLIT)],
     ).with_id("DriftValidator")

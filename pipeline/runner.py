@@ -35,7 +35,7 @@ def run(pipeline: tfx.dsl.Pipeline, listener: NodeListener, last_node: str | Non
     """Runs a pipeline, node by node.
 
     What `tfx.orchestration.LocalDagRunner` does, which offers no way to see a node start, end or be
-    cached, and runs all nodes or none.
+    cached, runs all nodes or none, and takes a node whose inputs can't be found for done.
 
     Args:
       pipeline: The pipeline, with a SQLite metadata connection.
@@ -47,6 +47,7 @@ def run(pipeline: tfx.dsl.Pipeline, listener: NodeListener, last_node: str | Non
 
     Raises:
       Exception: What a node raised; the run ends there.
+      RuntimeError: A node could not start because an input is missing.
     """
     run_id = datetime.datetime.now(datetime.UTC).isoformat()
     ir = compile_pipeline(pipeline)
@@ -101,8 +102,18 @@ def _launch(
         executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
         custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
     ).launch()
-    if info is None or info.execution_id is None:
+    # A resolver that finds nothing, as in every first run, is a failed execution to TFX; nodes that
+    # take its output decide whether they need it.
+    if info is None or info.execution_id is None or node_id in _resolvers(ir):
         return False
     with metadata.Metadata(connection) as handle:
         (execution,) = handle.store.get_executions_by_id([info.execution_id])
-    return execution.last_known_state == metadata_store_pb2.Execution.CACHED
+    state = metadata_store_pb2.Execution.State.Name(execution.last_known_state)
+    if state not in ("COMPLETE", "CACHED"):
+        raise RuntimeError(f"{node_id} ended in the state {state}")
+    return state == "CACHED"
+
+
+def _resolvers(ir: pipeline_pb2.Pipeline) -> set[str]:
+    infos = [node.pipeline_node.node_info for node in ir.nodes]
+    return {info.id for info in infos if info.type.name.endswith(tfx.dsl.Resolver.__name__)}
