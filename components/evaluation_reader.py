@@ -22,7 +22,7 @@ def read_metrics(eval_dir: str) -> dict[str, float]:
     Raises:
         UserError: the folder has no evaluation.
     """
-    import tfx.v1  # noqa: F401, I001, PLC0415  (before TFMA: it supplies a module TFMA needs)
+    import tfx.v1  # noqa: F401, PLC0415  (before TFMA)
     import tensorflow_model_analysis as tfma  # noqa: PLC0415
 
     metrics: dict[str, float] = {}
@@ -54,7 +54,7 @@ def missed_thresholds(eval_dir: str) -> list[str]:
     Raises:
         UserError: the folder has no validation result.
     """
-    import tfx.v1  # noqa: F401, I001, PLC0415  (before TFMA: it supplies a module TFMA needs)
+    import tfx.v1  # noqa: F401, PLC0415  (before TFMA)
     import tensorflow_model_analysis as tfma  # noqa: PLC0415
 
     try:

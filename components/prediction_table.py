@@ -3,8 +3,8 @@
 import csv
 import io
 
-import tensorflow as tf
 import tfx.v1 as tfx
+import tensorflow as tf
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types import artifact_utils

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
+import tfx.v1  # noqa: F401  (before TFMA: it supplies a module that TFMA needs)
 import apache_beam as beam
 import numpy as np
-import tfx.v1  # noqa: F401  (before TFMA: it supplies a module that TFMA needs)
 from tensorflow_model_analysis import metrics
 from tensorflow_model_analysis.metrics import metric_types
 

@@ -37,7 +37,8 @@ def quiet(log_file: Path) -> Iterator[Console]:
             level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
         )
         faulthandler.enable()
-        yield Console(file=screen)
+        # What is no terminal has no width; 80 columns would fold file names.
+        yield Console(file=screen, width=None if os.isatty(saved[0]) else 110)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -1,6 +1,6 @@
 """The gate that a model passes before it is pushed, as TFMA's configuration."""
 
-import tfx.v1  # noqa: F401, I001  (before TFMA: it supplies a module that TFMA needs)
+import tfx.v1  # noqa: F401  (before TFMA)
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 

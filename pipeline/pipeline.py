@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import tfx.v1 as tfx
+import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.components import DistributionValidator
@@ -53,7 +54,10 @@ def create_pipeline(
     ingest_report = example_gen.outputs["ingest_report"]
 
     # Data validation
-    statistics_gen = tfx.components.StatisticsGen(examples=examples)
+    statistics_gen = tfx.components.StatisticsGen(
+        examples=examples,
+        stats_options=tfdv.StatsOptions(enable_semantic_domain_stats=True),  # image formats
+    )
     statistics = statistics_gen.outputs["statistics"]
     schema_gen = tfx.components.SchemaGen(statistics=statistics, infer_feature_shape=True)
     curated_schema_gen = CuratedSchemaGen(

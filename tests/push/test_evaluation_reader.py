@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
+import tfx.v1  # noqa: F401  (before TFMA: it supplies a module that TFMA needs)
 import apache_beam as beam
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 import tensorflow as tf
-import tfx.v1  # noqa: F401  (before TFMA: it supplies a module that TFMA needs)
 
 # isort: split
 import tensorflow_model_analysis as tfma

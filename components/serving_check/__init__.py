@@ -1,0 +1,1 @@
+"""Checks that a model can be served before it is pushed."""
