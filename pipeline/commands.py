@@ -58,8 +58,18 @@ class Run:
             page = report_page.write(self._workspace.reports, result, self._settings, run_id)
             summary.show(console, result, self._settings, page)
             if result.missed:
-                raise NotBlessedError("\n".join(["Nothing was pushed.", *result.missed]))
-            console.print(Text("Next: make serve asks the pushed model over HTTP and gRPC."))
+                what = (
+                    "The TFLite model was not pushed." if result.pushed else "Nothing was pushed."
+                )
+                raise NotBlessedError("\n".join([what, *result.missed]))
+            if result.pushed:
+                told = "Next: make serve asks the pushed model over HTTP and gRPC."
+            else:
+                told = (
+                    "This model was rolled back, so it is not pushed again; "
+                    "python local_runner.py restore brings it back."
+                )
+            console.print(Text(told))
             return 0
 
     def plan(self) -> int:

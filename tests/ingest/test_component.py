@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import tfx.v1  # noqa: F401 - other TFX packages lean on it.
 import numpy as np
 import pytest
 import tensorflow as tf
-import tfx.v1  # noqa: F401 - other TFX packages lean on it.
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.io import fileio
 from tfx.orchestration import metadata, pipeline
