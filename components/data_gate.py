@@ -82,11 +82,16 @@ def _described(artifact: ExampleAnomalies, folder: str, sentence: str) -> Iterat
             anomalies = anomalies_pb2.Anomalies.FromString(file.read())
         if anomalies.data_missing:
             yield sentence.format(split=split, text="has no examples")
+        for reason in anomalies.dataset_anomaly_info.reason:
+            yield sentence.format(split=split, text=_one_line(reason))
         for key, info in sorted(anomalies.anomaly_info.items()):
             name = ".".join(info.path.step) or key
             for reason in info.reason:
-                text = f"{name}: {reason.description or reason.short_description}"
-                yield sentence.format(split=split, text=text)
+                yield sentence.format(split=split, text=f"{name}: {_one_line(reason)}")
+
+
+def _one_line(reason: anomalies_pb2.AnomalyInfo.Reason) -> str:
+    return " ".join((reason.description or reason.short_description).split())
 
 
 def _missing_classes(artifact: ExampleStatistics, classes: list[str], least: int) -> Iterator[str]:

@@ -24,7 +24,6 @@ def training_callbacks(
     """
     best = checkpoints.best_accuracy()
     callbacks: list[keras.callbacks.Callback] = [
-        keras.callbacks.BackupAndRestore(str(checkpoints.backup), delete_checkpoint=False),
         keras.callbacks.ModelCheckpoint(
             str(checkpoints.best_weights),
             monitor=_MONITOR,
@@ -52,6 +51,13 @@ def training_callbacks(
                 restore_best_weights=False,
             )
         )
+    # Last: an epoch that it has saved will not run again, so the others must be done with it.
+    # Two copies: a kill while one is written leaves the other.
+    callbacks.append(
+        keras.callbacks.BackupAndRestore(
+            str(checkpoints.usable_backup()), double_checkpoint=True, delete_checkpoint=False
+        )
+    )
     return callbacks
 
 

@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import h5py
 import keras
 from tfx.components.trainer.fn_args_utils import FnArgs
 
@@ -38,6 +39,12 @@ class CheckpointFolder:
         """Folder of BackupAndRestore."""
         return self._path / "backup"
 
+    def usable_backup(self) -> Path:
+        """The folder of BackupAndRestore, emptied if a kill left nothing in it that loads."""
+        if not any(_loads(self.backup, suffix) for suffix in ("", ".bkp")):
+            shutil.rmtree(self.backup, ignore_errors=True)
+        return self.backup
+
     @property
     def best_weights(self) -> Path:
         """Weights of the epoch with the best validation accuracy."""
@@ -53,9 +60,7 @@ class CheckpointFolder:
         if not self.history.exists():
             return []
         with self.history.open(newline="") as file:
-            rows = [
-                {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)
-            ]
+            rows = [row for text in csv.DictReader(file) if (row := _numbers(text)) is not None]
         return list({row["epoch"]: row for row in rows}.values())
 
     def best_accuracy(self) -> float | None:
@@ -69,3 +74,20 @@ class CheckpointFolder:
     def remove(self) -> None:
         """Forgets the training once its model is exported."""
         shutil.rmtree(self._path)
+
+
+def _loads(backup: Path, suffix: str) -> bool:
+    try:
+        json.loads((backup / f"training_metadata.json{suffix}").read_text(encoding="utf-8"))
+        with h5py.File(backup / f"latest.weights.h5{suffix}"):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def _numbers(row: dict[str, str]) -> dict[str, float] | None:
+    """The row's values; none for a row that a kill cut short, or that was appended to one."""
+    try:
+        return {key: float(value) for key, value in row.items()}
+    except (TypeError, ValueError):
+        return None

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from pipeline import config
@@ -25,8 +26,8 @@ missed a threshold and was not pushed; 130 stopped by Ctrl-C.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns the exit code."""
-    options = _parser().parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)
         settings = config.load(_profile(options), options.config, options.set)
         workspace = Workspace(options.workspace.absolute())
         if options.settings:
@@ -51,8 +52,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+class _Parser(argparse.ArgumentParser):
+    """Answers a wrong option as any other mistake; argparse's own exit code, 2, is bad data's."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message[0].upper()}{message[1:]}; --help lists the options.")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="local_runner.py",
         description="Turns an archive of labelled images into a gated, pushed model.",
         epilog=_EPILOG,
@@ -112,7 +120,7 @@ def _profile(options: argparse.Namespace) -> str | None:
 
 
 def _show_settings(settings: config.Settings) -> int:
-    table = Table("Setting", "Value", "Meaning", box=None)
+    table = Table(Column("Setting", no_wrap=True), "Value", "Meaning", box=None)
     values = config.as_dict(settings)
     for name, field in config.names().items():
         value = values

@@ -45,7 +45,7 @@ class DataSettings(Section):
             "sadness": "sad",
             "surprised": "surprise",
         },
-        description="Folder names that mean another class; compared after case-folding.",
+        description="Folder names that mean another class, after case-folding; yours are added.",
     )
     split_aliases: dict[str, Literal["train", "eval"]] = Field(
         {
@@ -60,7 +60,7 @@ class DataSettings(Section):
             "publictest": "eval",
             "privatetest": "eval",
         },
-        description="Which split a folder, or the Usage column of fer2013.csv, belongs to.",
+        description="Split that a folder, or a Usage in fer2013.csv, belongs to; yours are added.",
     )
     eval_fraction: float = Field(
         0.1, gt=0.0, lt=1.0, description="Share of images held out when the data name no split."
@@ -70,7 +70,9 @@ class DataSettings(Section):
         4096, ge=16, le=16384, description="Largest accepted height and width, in pixels."
     )
     min_stddev: float = Field(
-        4.0, ge=0.0, description="Grey standard deviation (0-127) under which an image is rejected."
+        4.0,
+        ge=0.0,
+        description="Standard deviation of grey values (0-127) under which an image is rejected.",
     )
     max_file_megabytes: int = Field(
         20, ge=1, le=1024, description="Largest file accepted, after decompression."
@@ -78,6 +80,14 @@ class DataSettings(Section):
     max_total_megabytes: int = Field(
         20_000, ge=1, description="Largest archive accepted, after decompression."
     )
+
+    @model_validator(mode="after")
+    def _some_side_is_accepted(self) -> "DataSettings":
+        if self.min_side > self.max_side:
+            raise ValueError(
+                f"data.min_side is {self.min_side}, above data.max_side, {self.max_side}"
+            )
+        return self
 
 
 class SampleSettings(Section):
@@ -136,8 +146,10 @@ class TrainSettings(Section):
         30, ge=1, le=1000, description="Most epochs; early stopping may end sooner."
     )
     batch_size: int = Field(128, ge=1, le=8192, description="Images a step, over all devices.")
-    seed: int = Field(1, ge=0, description="Seed of weights, shuffling, augmentation and dropout.")
-    filters: list[int] = Field(
+    seed: int = Field(
+        1, ge=0, lt=2**32, description="Seed of weights, shuffling, augmentation and dropout."
+    )
+    filters: list[Annotated[int, Field(ge=1, le=4096)]] = Field(
         [32, 64, 128, 256],
         min_length=1,
         max_length=6,
@@ -284,7 +296,14 @@ def load(
     Raises:
       UserError: A file that can't be read, an unknown setting, or a value that does not fit.
     """
-    values: dict[str, Any] = {}
+    # Aliases are added to the defaults; any other value replaces its default.
+    data = DataSettings()
+    values: dict[str, Any] = {
+        "data": {
+            "class_aliases": dict(data.class_aliases),
+            "split_aliases": dict(data.split_aliases),
+        }
+    }
     if profile is not None:
         _merge(values, _read_toml(_profile_path(profile)))
     if config_file is not None:
@@ -331,7 +350,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"The settings file {path} can't be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"The settings file {path} is not valid TOML: {error}.") from None
 
 
@@ -342,7 +361,7 @@ def _parse_assignment(assignment: str) -> dict[str, Any]:
         raise UserError(f"--set {assignment!r} is not of the form section.key=value.")
     try:
         value = tomllib.loads(f"value = {text.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # Not TOML, or nested or long beyond what Python reads.
         value = text.strip()
     nested: dict[str, Any] = {keys[-1]: value}
     for key in reversed(keys[:-1]):
@@ -363,10 +382,11 @@ def _merge(target: dict[str, Any], source: Mapping[str, Any]) -> None:
 def _sentence(error: dict[str, Any]) -> str:
     name = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        close = get_close_matches(name, names(), n=1, cutoff=0.5)
+        known = [*names(), *(field.alias or key for key, field in Settings.model_fields.items())]
+        close = get_close_matches(name, known, n=1, cutoff=0.5)
         hint = f"did you mean {close[0]}?" if close else "`--settings` lists all of them."
         return f"There is no setting {name}; {hint}"
-    if not name:
+    if error["type"] == "value_error":
         return f"{error['msg'].removeprefix('Value error, ')}."
     said = error["msg"][0].lower() + error["msg"][1:]
     return f"The setting {name} can't be {error['input']!r}: {said}."

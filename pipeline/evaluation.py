@@ -6,6 +6,7 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from pipeline.config import EvaluateSettings
 from pipeline.features import LABEL_KEY
+from pipeline.fingerprint import code_fingerprint
 
 LABEL_INDEX = "label_index"
 """The model's signature, and its output, that gives TFMA integer labels."""
@@ -63,7 +64,10 @@ def eval_config(settings: EvaluateSettings) -> tfma.EvalConfig:
         tfma.MetricConfig(
             class_name="ExpectedCalibrationError",
             module="pipeline.calibration",
-            config=f'{{"bins": {CALIBRATION_BINS}}}',
+            config=(
+                f'{{"bins": {CALIBRATION_BINS}, '
+                f'"code_fingerprint": "{code_fingerprint("pipeline.calibration")}"}}'
+            ),
         ),
     ]
     return tfma.EvalConfig(

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 
+from components.prediction_table import PREDICTIONS_FILE
 from pipeline.config import Settings, as_dict
 from pipeline.outcome import Outcome
 from pipeline.summary import gate_rows
@@ -39,11 +40,13 @@ def write(folder: Path, outcome: Outcome, settings: Settings, run_id: str) -> Pa
       The page.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name in _PICTURES:
-        if (outcome.training / name).exists():
-            shutil.copyfile(outcome.training / name, folder / name)
-    if outcome.predictions is not None:
-        shutil.copyfile(outcome.predictions, folder / outcome.predictions.name)
+    sources: dict[str, Path | None] = {name: outcome.training / name for name in _PICTURES}
+    sources[PREDICTIONS_FILE] = outcome.predictions
+    for name, source in sources.items():
+        if source is not None and source.exists():
+            shutil.copyfile(source, folder / name)
+        else:  # The run before may have had one.
+            (folder / name).unlink(missing_ok=True)
     page = folder / PAGE
     partial = page.with_suffix(".part")
     partial.write_text(_page(folder, outcome, settings, run_id), encoding="utf-8")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
@@ -123,8 +123,10 @@ class RunScreen:
     def _progress(self, row: _Row) -> RenderableType:
         if row.fraction is None:
             return Text(row.text, style="dim")
-        bar = ProgressBar(total=1.0, completed=row.fraction, width=40)
-        return Group(bar, Text(row.text)) if row.text else bar
+        line = Table.grid(padding=(0, 1))
+        bar = ProgressBar(total=1.0, completed=row.fraction, width=20)
+        line.add_row(bar, Text(row.text, no_wrap=True, overflow="ellipsis"))
+        return line
 
     @staticmethod
     def _seconds(row: _Row) -> float:

@@ -1,0 +1,1 @@
+"""Specification of the pipeline itself: settings, cache keys, wiring, training, gates, screen."""
