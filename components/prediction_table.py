@@ -15,8 +15,10 @@ from components.artifacts import Predictions
 from pipeline.features import FILE_NAME_KEY
 
 PREDICTIONS_FILE = "predictions.csv"
-PREDICTED_LABEL_KEY = "predicted_label"
-PREDICTED_SCORE_KEY = "predicted_score"
+
+PREDICTED_LABEL_KEY = "predicted_labels"
+PREDICTED_SCORE_KEY = "predicted_scores"
+"""Features that BulkInferrer adds to an example: all class names, and their probabilities."""
 
 
 @component
@@ -25,7 +27,7 @@ def PredictionTable(
     predictions: OutputArtifact[Predictions],
     code_fingerprint: Parameter[str],
 ) -> None:
-    """Writes `predictions.csv` (file_name, label, score), sorted by file name.
+    """Writes `predictions.csv`: file name, likeliest label, its score; sorted by file name.
 
     Stands behind TFX's BulkInferrer, whose outputs are TFRecords alone.
 
@@ -40,13 +42,11 @@ def PredictionTable(
         files = tf.io.gfile.glob(pattern)
         for record in tf.data.TFRecordDataset(files, compression_type="GZIP"):
             feature = tf.train.Example.FromString(record.numpy()).features.feature
-            rows.append(
-                (
-                    feature[FILE_NAME_KEY].bytes_list.value[0].decode(),
-                    feature[PREDICTED_LABEL_KEY].bytes_list.value[0].decode(),
-                    f"{feature[PREDICTED_SCORE_KEY].float_list.value[0]:.6f}",
-                )
-            )
+            labels = feature[PREDICTED_LABEL_KEY].bytes_list.value
+            scores = feature[PREDICTED_SCORE_KEY].float_list.value
+            score, label = max(zip(scores, labels, strict=True))
+            name = feature[FILE_NAME_KEY].bytes_list.value[0]
+            rows.append((name.decode(), label.decode(), f"{score:.6f}"))
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(("file_name", "label", "score"))

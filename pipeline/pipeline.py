@@ -218,7 +218,7 @@ def create_pipeline(
             model=model,
             model_blessing=blessing,
             data_spec=tfx.proto.DataSpec(example_splits=[UNLABELLED_SPLIT]),
-            model_spec=tfx.proto.ModelSpec(model_signature_name=["examples"]),
+            model_spec=tfx.proto.ModelSpec(model_signature_name=["classify"]),
             output_example_spec=_predicted_columns(),
         )
         prediction_table = PredictionTable(
@@ -273,11 +273,8 @@ def _label_distance(threshold: float) -> distribution_validator_pb2.Distribution
 
 def _predicted_columns() -> tfx.proto.OutputExampleSpec:
     columns = tfx.proto.OutputColumnsSpec(
-        predict_output=tfx.proto.PredictOutput(
-            output_columns=[
-                tfx.proto.PredictOutputCol(output_key="label", output_column=PREDICTED_LABEL_KEY),
-                tfx.proto.PredictOutputCol(output_key="score", output_column=PREDICTED_SCORE_KEY),
-            ]
+        classify_output=tfx.proto.ClassifyOutput(
+            label_column=PREDICTED_LABEL_KEY, score_column=PREDICTED_SCORE_KEY
         )
     )
     return tfx.proto.OutputExampleSpec(output_columns_spec=[columns])

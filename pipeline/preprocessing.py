@@ -60,12 +60,14 @@ def decode_images(encoded: tf.Tensor, size: int) -> tf.Tensor:
     def decode(image: tf.Tensor) -> tf.Tensor:
         pixels = tf.io.decode_image(image, channels=1, expand_animations=False)
         pixels.set_shape([None, None, 1])
-        shape = tf.shape(pixels)
-        return tf.cond(
-            tf.reduce_all(tf.equal(shape[:2], size)),
-            lambda: tf.ensure_shape(pixels, [size, size, 1]),
+        resized = tf.cond(
+            tf.reduce_all(tf.equal(tf.shape(pixels)[:2], size)),
+            lambda: pixels,
             lambda: _resize(pixels, size),
         )
+        # Not inside the branch: a TF1 session, as TensorFlow Serving may run, evaluates it for
+        # every image.
+        return tf.ensure_shape(resized, [size, size, 1])
 
     return tf.map_fn(decode, encoded, fn_output_signature=tf.TensorSpec([size, size, 1], tf.uint8))
 

@@ -1,5 +1,6 @@
 """The whole pipeline as a user runs it, in processes of its own, on the drawn sample."""
 
+import csv
 import json
 import os
 import re
@@ -52,6 +53,12 @@ def run(workspace: Path, *arguments: str) -> Run:
 
 def versions(folder: Path) -> list[int]:
     return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
+
+
+def epochs_done(workspace: Path) -> int:
+    """Epochs that the training in a workspace has finished; their backup may still be written."""
+    histories = [path.read_text() for path in workspace.glob("checkpoints/*/history.csv")]
+    return sum(history.count("\n") - 1 for history in histories)
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +119,23 @@ def test_a_second_run_reuses_the_cache_and_pushes_nothing_new(first: Run, worksp
     assert versions(workspace / "edge" / "expression") == [1]
 
 
+def test_images_without_labels_are_labelled(first: Run, workspace: Path, tmp_path: Path) -> None:
+    (sample,) = (workspace / "sample").glob("*.zip")
+    unlabelled = tmp_path / "unlabelled"
+    unlabelled.mkdir()
+    with zipfile.ZipFile(sample) as archive:
+        for number in range(20):
+            member = f"test/surprise/PublicTest_{16000000 + number}.jpg"
+            (unlabelled / f"face-{number:02}.jpg").write_bytes(archive.read(member))
+    labelled = run(workspace, f"--set=infer.data={unlabelled}")
+    assert labelled.code == 0, labelled.out + labelled.err
+    assert labelled.state("Trainer") == "cached"
+    with (workspace / "reports" / "predictions.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    assert [row["file_name"] for row in rows] == sorted(p.name for p in unlabelled.iterdir())
+    assert sum(row["label"] == "surprise" for row in rows) >= 14
+
+
 def test_a_poisoned_archive_stops_at_validation(
     first: Run, workspace: Path, tmp_path: Path
 ) -> None:
@@ -151,7 +175,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     ) as killed:
-        while not list((tmp_path / "checkpoints").glob("*/best.weights.h5")):
+        while epochs_done(tmp_path) < 2:
             assert killed.poll() is None, "the run ended before it could be killed"
             time.sleep(0.1)
         os.killpg(killed.pid, signal.SIGKILL)

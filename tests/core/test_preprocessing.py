@@ -213,6 +213,21 @@ def test_the_loader_of_tensorflow_serving_gives_the_same_bits(
             assert np.array_equal(served, expected), name
 
 
+def test_the_loader_of_tensorflow_serving_takes_images_of_any_size(saved_model: Path) -> None:
+    images = [
+        tf.io.encode_png(np.full((side, side + 9, channels), 90, np.uint8)).numpy()
+        for side, channels in ((20, 1), (48, 3), (130, 3))
+    ]
+    loaded = tf.saved_model.load(str(saved_model)).signatures["serving_default"]
+    expected = loaded(image_bytes=tf.constant(images))["probabilities"].numpy()
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        graph = tf.compat.v1.saved_model.load(session, ["serve"], str(saved_model))
+        signature = graph.signature_def["serving_default"]
+        feed = {signature.inputs["image_bytes"].name: images}
+        served = session.run(signature.outputs["probabilities"].name, feed)
+    assert np.array_equal(served, expected)
+
+
 # What the exported model answers, and what lies beside it.
 
 
