@@ -1,0 +1,1 @@
+"""Embedded model server that speaks TensorFlow Serving's gRPC and REST APIs."""

@@ -1,0 +1,227 @@
+"""Loading, swapping and retiring versions, with servables that only remember what happened."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tensorflow_serving.config import model_server_config_pb2
+
+from serving.errors import ServingError
+from serving.version_manager import VersionManager
+from serving.version_status import RetryPolicy, State
+
+WAIT_SECONDS = 20.0
+
+
+class FakeServable:
+    def __init__(self, name: str, version: int) -> None:
+        self.name, self.version = name, version
+        self.retired = False
+        self.may_retire = threading.Event()
+        self.may_retire.set()
+
+    def try_acquire(self) -> bool:
+        return not self.retired
+
+    def release(self) -> None:
+        pass
+
+    def retire(self) -> None:
+        self.may_retire.wait(WAIT_SECONDS)
+        self.retired = True
+
+
+class FakeLoads:
+    """Loads that succeed unless told otherwise, in an order that can be held up."""
+
+    def __init__(self) -> None:
+        self.failing: set[int] = set()
+        self.attempts: list[int] = []
+        self.servables: dict[int, FakeServable] = {}
+        self.may_load = threading.Event()
+        self.may_load.set()
+
+    def __call__(self, name: str, version: int, path: str) -> Any:
+        self.may_load.wait(WAIT_SECONDS)
+        self.attempts.append(version)
+        if version in self.failing:
+            raise ValueError("broken")
+        self.servables[version] = FakeServable(name, version)
+        return self.servables[version]
+
+
+@pytest.fixture
+def loads() -> FakeLoads:
+    return FakeLoads()
+
+
+@pytest.fixture
+def manager(loads: FakeLoads) -> Iterator[VersionManager]:
+    manager = VersionManager(loads, retry=RetryPolicy(2, 0.001), poll_seconds=0.005)
+    manager.start()
+    yield manager
+    loads.may_load.set()
+    manager.close()
+
+
+def config(base: Path) -> dict[str, Any]:
+    return {"m": model_server_config_pb2.ModelConfig(name="m", base_path=str(base))}
+
+
+def push(base: Path, version: int) -> None:
+    (base / str(version)).mkdir()
+
+
+def wait(manager: VersionManager, reached: Callable[[], bool]) -> None:
+    with manager.changed:
+        assert manager.changed.wait_for(reached, WAIT_SECONDS)
+
+
+def state(manager: VersionManager, version: int) -> State | None:
+    status = manager.statuses("m").get(version)
+    return status.state if status else None
+
+
+def wait_state(manager: VersionManager, version: int, wanted: State) -> None:
+    wait(manager, lambda: state(manager, version) == wanted)
+
+
+def test_a_pushed_version_replaces_the_one_before(manager: VersionManager, tmp_path: Path) -> None:
+    push(tmp_path, 1)
+    manager.set_models(config(tmp_path))
+    wait_state(manager, 1, State.AVAILABLE)
+    push(tmp_path, 2)
+    wait_state(manager, 1, State.END)
+    assert manager.acquire("m", None).version == 2
+
+
+def test_the_old_version_answers_while_the_new_one_loads(
+    manager: VersionManager, loads: FakeLoads, tmp_path: Path
+) -> None:
+    push(tmp_path, 1)
+    manager.set_models(config(tmp_path))
+    wait_state(manager, 1, State.AVAILABLE)
+    loads.may_load.clear()
+    push(tmp_path, 2)
+    wait_state(manager, 2, State.LOADING)
+    assert manager.acquire("m", None).version == 1
+    loads.may_load.set()
+    wait_state(manager, 2, State.AVAILABLE)
+
+
+def test_a_version_that_fails_to_load_takes_nothing_down(
+    manager: VersionManager, loads: FakeLoads, tmp_path: Path
+) -> None:
+    push(tmp_path, 1)
+    manager.set_models(config(tmp_path))
+    wait_state(manager, 1, State.AVAILABLE)
+    loads.failing.add(2)
+    push(tmp_path, 2)
+    wait_state(manager, 2, State.END)
+    assert loads.attempts.count(2) == 3  # Once, and two retries.
+    assert str(manager.statuses("m")[2].error) == "INTERNAL: ValueError: broken"
+    assert manager.acquire("m", None).version == 1
+
+
+def test_a_load_that_succeeds_on_a_retry_is_served(loads: FakeLoads, tmp_path: Path) -> None:
+    manager = VersionManager(loads, retry=RetryPolicy(1000, 0.001), poll_seconds=0)
+    manager.start()
+    loads.failing.add(1)
+    push(tmp_path, 1)
+    manager.set_models(config(tmp_path))
+    wait(manager, lambda: state(manager, 1) == State.LOADING and loads.attempts.count(1) > 1)
+    loads.failing.clear()
+    wait_state(manager, 1, State.AVAILABLE)
+    assert manager.statuses("m")[1].error is None
+    manager.close()
+
+
+def test_removing_a_version_rolls_back_to_the_one_before(
+    manager: VersionManager, loads: FakeLoads, tmp_path: Path
+) -> None:
+    push(tmp_path, 1)
+    push(tmp_path, 2)
+    manager.set_models(config(tmp_path))
+    wait_state(manager, 2, State.AVAILABLE)
+    (tmp_path / "2").rmdir()
+    wait_state(manager, 2, State.END)
+    assert manager.acquire("m", None).version == 1
+    assert loads.attempts == [2, 1]
+
+
+def test_a_removed_version_may_come_back(manager: VersionManager, tmp_path: Path) -> None:
+    push(tmp_path, 1)
+    push(tmp_path, 2)
+    manager.set_models(config(tmp_path))
+    wait_state(manager, 2, State.AVAILABLE)
+    (tmp_path / "2").rmdir()
+    wait_state(manager, 2, State.END)
+    push(tmp_path, 2)
+    wait_state(manager, 2, State.AVAILABLE)
+
+
+def test_a_base_path_that_vanishes_keeps_what_is_loaded(
+    manager: VersionManager, tmp_path: Path
+) -> None:
+    base = tmp_path / "base"
+    base.mkdir()
+    push(base, 1)
+    manager.set_models(config(base))
+    wait_state(manager, 1, State.AVAILABLE)
+    base.rename(tmp_path / "elsewhere")
+    manager.set_models(config(base))
+    assert manager.acquire("m", None).version == 1
+
+
+def test_a_model_dropped_from_the_config_is_unloaded(
+    manager: VersionManager, tmp_path: Path
+) -> None:
+    push(tmp_path, 1)
+    manager.set_models(config(tmp_path))
+    wait_state(manager, 1, State.AVAILABLE)
+    manager.set_models({})
+    wait_state(manager, 1, State.END)
+    with pytest.raises(ServingError, match=r"Servable not found for request: Latest\(m\)"):
+        manager.acquire("m", None)
+
+
+def test_a_version_in_use_ends_only_after_its_requests(
+    manager: VersionManager, loads: FakeLoads, tmp_path: Path
+) -> None:
+    push(tmp_path, 1)
+    manager.set_models(config(tmp_path))
+    wait_state(manager, 1, State.AVAILABLE)
+    loads.servables[1].may_retire.clear()
+    push(tmp_path, 2)
+    wait_state(manager, 1, State.UNLOADING)
+    assert manager.acquire("m", None).version == 2
+    loads.servables[1].may_retire.set()
+    wait_state(manager, 1, State.END)
+
+
+def test_a_missing_version_is_told_with_the_request(manager: VersionManager) -> None:
+    with pytest.raises(ServingError, match=r"Servable not found for request: Specific\(m, 9\)"):
+        manager.acquire("m", 9)
+
+
+def test_a_version_wanted_again_while_it_unloads_comes_back_without_a_gap(
+    manager: VersionManager, loads: FakeLoads, tmp_path: Path
+) -> None:
+    push(tmp_path, 1)
+    manager.set_models(config(tmp_path))
+    wait_state(manager, 1, State.AVAILABLE)
+    first = loads.servables[1]
+    first.may_retire.clear()
+    push(tmp_path, 2)
+    wait_state(manager, 1, State.UNLOADING)
+    (tmp_path / "2").rmdir()
+    wait(manager, lambda: manager.statuses("m")[1].aspired)
+    assert manager.acquire("m", None).version == 2
+    first.may_retire.set()
+    wait_state(manager, 2, State.END)
+    assert manager.acquire("m", None).version == 1
+    assert loads.attempts == [1, 2, 1]
