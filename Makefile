@@ -14,7 +14,7 @@ ARGS ?=
 RUN_ARGS := --workspace $(WORKSPACE) $(if $(DATA),--data "$(DATA)") $(if $(PROFILE),--profile $(PROFILE)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench clean requirements
+.PHONY: help setup run serve test test-tfs lint bench bench-serving clean requirements
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,8 +26,17 @@ setup: $(ENVIRONMENT) ## make the locked environment in .venv
 run: $(ENVIRONMENT) ## run the pipeline on DATA, or on a drawn sample
 	@$(VENV)/python local_runner.py $(RUN_ARGS)
 
+serve: $(ENVIRONMENT) ## serve the newest pushed model on loopback: gRPC 8500, REST 8501
+	@$(VENV)/python -m serving --rest_api_port=8501 --model_name=expression \
+		--model_base_path=$(abspath $(WORKSPACE))/serving/expression \
+		--monitoring_config_file=serving_configs/monitoring.config $(ARGS)
+
 test: $(ENVIRONMENT) ## run all tests, the end-to-end run included
 	@$(VENV)/python -m pytest $(ARGS)
+
+test-tfs: $(ENVIRONMENT) ## the server's tests against a real one: TFS_ADDRESS=host:port make test-tfs
+	@$(VENV)/python -m pytest tests/serving/test_grpc.py tests/serving/test_golden_rest.py \
+		tests/serving/test_other_clients.py $(ARGS)
 
 lint: $(ENVIRONMENT) ## ruff, mypy, and that requirements.txt follows the lock
 	@$(VENV)/ruff check .
@@ -39,6 +48,9 @@ lint: $(ENVIRONMENT) ## ruff, mypy, and that requirements.txt follows the lock
 
 bench: $(ENVIRONMENT) ## measure the pipeline beside a plain Keras script; DATA is FER2013
 	@$(VENV)/python -m benchmarks.pipeline_vs_plain $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+bench-serving: $(ENVIRONMENT) ## measure the server beside the in-process model call
+	@$(VENV)/python -m benchmarks.serving $(ARGS)
 
 clean: ## remove the environment and the caches; the workspace stays
 	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -226,6 +226,25 @@ class EdgeSettings(Section):
     )
 
 
+class ServingCheckSettings(Section):
+    """Whether the candidate can be served, tried before it is pushed."""
+
+    server: Literal["embedded", "docker", "off"] = Field(
+        "embedded",
+        description="docker asks TensorFlow Serving itself, through TFX's InfraValidator.",
+    )
+    images: int = Field(
+        64, ge=1, le=10_000, description="Images of the eval split asked over gRPC and over REST."
+    )
+    max_latency_ms: float = Field(
+        250.0, gt=0.0, description="Longest 95th percentile of one image, in milliseconds."
+    )
+    max_memory_mb: int = Field(2048, ge=64, description="Most memory the server may hold, in MiB.")
+    startup_timeout_s: float = Field(
+        120.0, gt=0.0, description="Longest time to load the model, in seconds."
+    )
+
+
 class PushSettings(Section):
     """Where blessed models go."""
 
@@ -266,6 +285,7 @@ class Settings(Section):
     train: TrainSettings = Field(default_factory=TrainSettings)
     evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
     edge: EdgeSettings = Field(default_factory=EdgeSettings)
+    serving_check: ServingCheckSettings = Field(default_factory=ServingCheckSettings)
     push: PushSettings = Field(default_factory=PushSettings)
     infer: InferSettings = Field(default_factory=InferSettings)
     run: RunSettings = Field(default_factory=RunSettings)

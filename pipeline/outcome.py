@@ -6,6 +6,9 @@ from pathlib import Path
 from components.evaluation_reader import missed_thresholds, read_metrics
 from components.image_example_gen.report import IngestReport, read_report
 from components.prediction_table import PREDICTIONS_FILE
+from components.serving_check.report import REPORT_FILE as SERVING_REPORT
+from components.serving_check.report import ServingReport
+from components.serving_check.report import read_report as read_serving_report
 from components.tflite_evaluator.report import EdgeReport
 from pipeline.lineage import Outputs, custom_int, custom_string
 
@@ -27,6 +30,7 @@ class Outcome:
       ingest: What became of every file.
       metrics: The Evaluator's numbers, by name and slice.
       missed: One sentence for each threshold that was missed.
+      serving: What serving the candidate showed, if that was tried here.
       edge: The TFLite models beside the SavedModel.
       pushed: Versions that are there to be taken.
       training: Folder with the Trainer's reports.
@@ -36,6 +40,7 @@ class Outcome:
     ingest: IngestReport
     metrics: dict[str, float]
     missed: list[str]
+    serving: ServingReport | None
     edge: EdgeReport
     pushed: list[Pushed]
     training: Path
@@ -48,6 +53,10 @@ def read_outcome(outputs: Outputs) -> Outcome:
     evaluation = outputs["Evaluator", "evaluation"].uri
     edge = EdgeReport.read(outputs["TFLiteEvaluator", "evaluation"].uri)
     missed = missed_thresholds(evaluation)
+    serving = _read_serving(outputs)
+    # What was not blessed is neither served nor converted, which needs no saying.
+    if not missed and serving is not None:
+        missed = serving.reasons
     ingest = read_report(Path(outputs["ImageExampleGen", "ingest_report"].uri))
     pushed = []
     for node_id, kind in (("Pusher", "SavedModel"), ("EdgePusher", "TFLite")):
@@ -60,9 +69,24 @@ def read_outcome(outputs: Outputs) -> Outcome:
         ingest=ingest,
         metrics=read_metrics(evaluation),
         missed=[*missed, *([] if missed else edge.missed)],
+        serving=serving,
         edge=edge,
         pushed=pushed,
         training=Path(outputs["Trainer", "model_run"].uri),
         predictions=Path(table.uri) / PREDICTIONS_FILE if table else None,
         labels=sorted(ingest.splits["train"].classes),
+    )
+
+
+def _read_serving(outputs: Outputs) -> ServingReport | None:
+    """The serving check's report; InfraValidator writes none but its verdict."""
+    blessing = outputs.get(("ServingCheck", "blessing"))
+    if blessing is None:
+        return None
+    if (Path(blessing.uri) / SERVING_REPORT).exists():
+        return read_serving_report(blessing.uri)
+    if custom_int(blessing, "blessed"):
+        return ServingReport(blessed=True)
+    return ServingReport(
+        blessed=False, reasons=["TensorFlow Serving did not load the model or answer for it."]
     )

@@ -8,8 +8,9 @@ import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.components import DistributionValidator
+from tfx.dsl.components.base import base_component
 from tfx.proto import distribution_validator_pb2
-from tfx.types import standard_artifacts
+from tfx.types import Channel, standard_artifacts
 
 from components.atomic_pusher.component import AtomicPusher
 from components.curated_schema_gen import CuratedSchemaGen
@@ -21,15 +22,25 @@ from components.prediction_table import (
     PREDICTED_SCORE_KEY,
     PredictionTable,
 )
+from components.serving_check.component import ServingCheck
 from components.tflite_converter.component import TFLiteConverter
 from components.tflite_evaluator.component import TFLiteEvaluator
 from pipeline import evaluation
-from pipeline.config import REPOSITORY, DataSettings, Settings, as_dict
+from pipeline.config import (
+    REPOSITORY,
+    DataSettings,
+    ServingCheckSettings,
+    Settings,
+    as_dict,
+)
 from pipeline.features import EVAL_SPLIT, LABEL_KEY, TRAIN_SPLIT, UNLABELLED_SPLIT
 from pipeline.fingerprint import code_fingerprint, value_fingerprint
 from pipeline.workspace import Workspace
 
 CURATED_SCHEMA = REPOSITORY / "schema" / "schema.pbtxt"
+
+TENSORFLOW_SERVING = "2.21.0"
+"""Tag of the TensorFlow Serving image, as in `serving_configs/docker-compose.yml`."""
 
 _CALLED_BY_NAME = ("pipeline.preprocessing", "pipeline.trainer", "pipeline.calibration")
 _OF_THE_MODEL = ("data", "validate", "image", "train", "evaluate", "edge")
@@ -163,10 +174,15 @@ def create_pipeline(
     )
 
     # Publishing
+    infra_blessing = None
+    serving_check = _serving_check(settings.serving_check, model, blessing, examples)
+    if serving_check is not None:
+        infra_blessing = serving_check.outputs["blessing"]
     manifest = _manifest(settings)
     pusher = AtomicPusher(
         model=model,
         model_blessing=blessing,
+        infra_blessing=infra_blessing,
         evaluation=evaluator.outputs["evaluation"],
         ingest_report=ingest_report,
         base_directory=str(workspace.serving(settings.data.name)),
@@ -178,6 +194,7 @@ def create_pipeline(
     edge_pusher = AtomicPusher(
         model=model,
         model_blessing=blessing,
+        infra_blessing=infra_blessing,
         edge_model=edge_model,
         edge_blessing=tflite_evaluator.outputs["blessing"],
         edge_evaluation=tflite_evaluator.outputs["evaluation"],
@@ -209,6 +226,8 @@ def create_pipeline(
         edge_pusher,
     ]
 
+    if serving_check is not None:
+        components.append(serving_check)
     if unlabelled is not None:
         inference_gen = _example_gen(settings.data, workspace, unlabelled, unlabelled=True).with_id(
             "UnlabelledExampleGen"
@@ -261,6 +280,41 @@ def _example_gen(
         unlabelled=unlabelled,
         code_fingerprint=code_fingerprint("components.image_example_gen.executor"),
     )
+
+
+def _serving_check(
+    settings: ServingCheckSettings, model: Channel, blessing: Channel, examples: Channel
+) -> base_component.BaseComponent | None:
+    match settings.server:
+        case "embedded":
+            return ServingCheck(
+                model=model,
+                model_blessing=blessing,
+                examples=examples,
+                num_images=settings.images,
+                max_latency_ms=settings.max_latency_ms,
+                max_memory_mb=settings.max_memory_mb,
+                startup_timeout_s=settings.startup_timeout_s,
+                code_fingerprint=code_fingerprint("components.serving_check.executor"),
+            )
+        case "docker":
+            return tfx.components.InfraValidator(
+                model=model,
+                examples=examples,
+                serving_spec=tfx.proto.ServingSpec(
+                    tensorflow_serving=tfx.proto.TensorFlowServing(tags=[TENSORFLOW_SERVING]),
+                    local_docker=tfx.proto.LocalDockerConfig(),
+                ),
+                request_spec=tfx.proto.RequestSpec(
+                    tensorflow_serving=tfx.proto.TensorFlowServingRequestSpec(
+                        signature_names=["examples"]
+                    ),
+                    split_name=EVAL_SPLIT,
+                    num_examples=settings.images,
+                ),
+            ).with_id(ServingCheck.__name__)
+        case "off":
+            return None
 
 
 def _label_distance(threshold: float) -> distribution_validator_pb2.DistributionValidatorConfig:

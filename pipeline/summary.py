@@ -67,6 +67,15 @@ def gate_rows(outcome: Outcome, settings: Settings) -> Iterator[tuple[str, str, 
     for sentence in outcome.missed:
         if "changed by" in sentence:
             yield "change of accuracy", "", f"≥ {thresholds.accuracy_change:+.4f}", False
+    if outcome.serving is not None and outcome.serving.images:
+        most = settings.serving_check.max_latency_ms
+        for protocol, latency in (
+            ("gRPC", outcome.serving.grpc_p95_ms),
+            ("REST", outcome.serving.rest_p95_ms),
+        ):
+            if latency is not None:
+                name = f"95th percentile of one image over {protocol}"
+                yield name, f"{latency:.1f} ms", f"≤ {most:.0f} ms", latency <= most
     if outcome.edge.int8 is not None and outcome.edge.saved_model_accuracy is not None:
         drop = outcome.edge.saved_model_accuracy - outcome.edge.int8.accuracy
         most = settings.edge.max_accuracy_drop

@@ -76,9 +76,11 @@ def _question(
         over_grpc = _ask(ask_over_grpc, server, server.grpc_port, images, reasons)
         over_rest = _ask(ask_over_rest, server, server.rest_port, images, reasons)
         if not reasons and not refuses_what_is_no_image(server.grpc_port):
-            reasons.append("The candidate does not refuse bytes that are no image.")
-        if not server.is_running():
-            reasons.append("The server of the candidate ended on bytes that are no image.")
+            reasons.append(
+                "The candidate does not refuse bytes that are no image."
+                if server.is_running()
+                else "The candidate crashed the server that was sent bytes that are no image."
+            )
     report = ServingReport(blessed=False, images=len(images), peak_memory_mb=peak() / _MEBIBYTE)
     if report.peak_memory_mb and report.peak_memory_mb > bounds.max_memory_mb:
         reasons.append(

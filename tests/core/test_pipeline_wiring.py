@@ -1,5 +1,6 @@
 """The graph: what runs after what, and which component a change of settings or code reaches."""
 
+import functools
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +13,7 @@ from tfx.proto.orchestration import pipeline_pb2
 from components.image_example_gen.source import DataSource
 from pipeline import config, fingerprint
 from pipeline.config import REPOSITORY
-from pipeline.pipeline import create_pipeline
+from pipeline.pipeline import TENSORFLOW_SERVING, create_pipeline
 from pipeline.runner import compile_pipeline
 from pipeline.workspace import Workspace
 
@@ -30,6 +31,7 @@ _NODES = [
     "Trainer",
     "LatestBlessedModel",
     "Evaluator",
+    "ServingCheck",
     "TFLiteConverter",
     "TFLiteEvaluator",
     "Pusher",
@@ -55,9 +57,14 @@ def _compiled(
     return {node.pipeline_node.node_info.id: node.pipeline_node for node in ir.nodes}
 
 
+@functools.cache
+def _defaults() -> dict[str, pipeline_pb2.PipelineNode]:
+    return _compiled()
+
+
 def _changed(assignments: Iterable[str] = ()) -> set[str]:
     """Nodes whose parameters, which the cache goes by, are others than with the defaults."""
-    before, after = _compiled(), _compiled(assignments)
+    before, after = _defaults(), _compiled(assignments)
     return {name for name in before if before[name].parameters != after[name].parameters}
 
 
@@ -68,12 +75,30 @@ def _upstream(nodes: dict[str, pipeline_pb2.PipelineNode], name: str) -> set[str
 
 
 def test_the_graph_has_these_components_and_no_others() -> None:
-    assert sorted(_compiled()) == sorted(_NODES)
+    assert sorted(_defaults()) == sorted(_NODES)
+
+
+def test_a_model_that_cannot_be_served_is_not_pushed() -> None:
+    nodes = _defaults()
+    for pusher in _PUSHERS:
+        assert "infra_blessing" in nodes[pusher].inputs.inputs
+        assert "ServingCheck" in nodes[pusher].upstream_nodes
+
+
+def test_tensorflow_serving_itself_can_be_asked_instead() -> None:
+    check = _compiled(["serving_check.server=docker"])["ServingCheck"]
+    assert check.node_info.type.name.endswith("InfraValidator")
+    compose = (REPOSITORY / "serving_configs" / "docker-compose.yml").read_text()
+    assert f"image: tensorflow/serving:{TENSORFLOW_SERVING}\n" in compose
+
+
+def test_the_serving_check_can_be_left_out() -> None:
+    assert "ServingCheck" not in _compiled(["serving_check.server=off"])
 
 
 def test_components_are_compiled_in_an_order_that_can_be_run() -> None:
     done: set[str] = set()
-    for name, node in _compiled().items():
+    for name, node in _defaults().items():
         assert set(node.upstream_nodes) <= done, name
         done.add(name)
 
@@ -85,7 +110,7 @@ def test_unlabelled_images_add_bulk_inference_behind_the_gate() -> None:
 
 
 def test_nothing_trains_on_data_that_the_gate_has_not_passed() -> None:
-    nodes = _compiled()
+    nodes = _defaults()
     assert {"DataGate"} <= set(nodes["Transform"].upstream_nodes)
     for name in _NODES[_NODES.index("Transform") :]:
         if name != "LatestBlessedModel":
@@ -94,11 +119,11 @@ def test_nothing_trains_on_data_that_the_gate_has_not_passed() -> None:
 
 def test_the_gate_waits_for_every_validator() -> None:
     validators = {"ExampleValidator", "SkewValidator", "DriftValidator"}
-    assert validators <= set(_compiled()["DataGate"].upstream_nodes)
+    assert validators <= set(_defaults()["DataGate"].upstream_nodes)
 
 
 def test_drift_is_measured_against_what_the_gate_passed_last() -> None:
-    nodes = _compiled()
+    nodes = _defaults()
     queries = [
         query.name.field_value.string_value
         for spec in nodes["LastValidatedStatistics"].inputs.inputs.values()
@@ -119,19 +144,19 @@ def test_publishing_is_never_cached_and_everything_else_may_be() -> None:
 
 
 def test_nothing_is_pushed_that_its_evaluator_has_not_judged() -> None:
-    nodes = _compiled()
+    nodes = _defaults()
     assert "Evaluator" in nodes["Pusher"].upstream_nodes
     assert {"TFLiteEvaluator"} <= set(nodes["EdgePusher"].upstream_nodes)
     assert "Evaluator" in _upstream(nodes, "EdgePusher")
 
 
 def test_a_model_is_judged_on_the_eval_split_alone() -> None:
-    splits = _compiled()["Evaluator"].parameters.parameters["example_splits"]
+    splits = _defaults()["Evaluator"].parameters.parameters["example_splits"]
     assert json.loads(splits.field_value.string_value) == ["eval"]
 
 
 def test_statistics_look_into_images() -> None:
-    options = _compiled()["StatisticsGen"].parameters.parameters["stats_options_json"]
+    options = _defaults()["StatisticsGen"].parameters.parameters["stats_options_json"]
     assert json.loads(options.field_value.string_value).get("enable_semantic_domain_stats") is True
 
 
@@ -168,7 +193,7 @@ def test_how_a_run_is_executed_is_no_news_to_any_component(assignment: str) -> N
 
 
 def test_the_same_settings_compile_to_the_same_parameters() -> None:
-    assert _changed() == set()
+    assert _compiled() == _defaults()
 
 
 @pytest.fixture
@@ -190,7 +215,7 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("pipeline/callbacks.py", {"Trainer"}),
         (
             "pipeline/preprocessing.py",
-            {"Transform", "Trainer", "TFLiteConverter", "TFLiteEvaluator"},
+            {"Transform", "Trainer", "ServingCheck", "TFLiteConverter", "TFLiteEvaluator"},
         ),
         ("pipeline/calibration.py", {"Evaluator"}),
         ("components/data_gate.py", {"DataGate"}),
