@@ -205,14 +205,14 @@ class TrainSettings(Section):
 class EvaluateSettings(Section):
     """The gate: what a model must reach to be pushed."""
 
-    accuracy: Fraction = Field(0.6, description="Least accuracy on the eval split.")
+    accuracy: Fraction = Field(0.55, description="Least accuracy on the eval split.")
     accuracy_change: float = Field(
         -0.01,
         ge=-1.0,
         le=1.0,
         description="Least change of accuracy against the latest blessed model.",
     )
-    class_recall: Fraction = Field(0.2, description="Least recall of every class.")
+    class_recall: Fraction = Field(0.1, description="Least recall of every class.")
 
 
 class EdgeSettings(Section):
