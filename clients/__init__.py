@@ -1,0 +1,1 @@
+"""Programs that ask the pushed model."""

@@ -1,0 +1,1 @@
+"""The web page that runs the pushed model in the browser."""

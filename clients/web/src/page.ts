@@ -1,0 +1,270 @@
+import { Analysis, type Face } from "./analysis";
+import { Announcer } from "./announcer";
+import type { Classifier } from "./classifier";
+import { FaceDetector } from "./detector";
+import { FaceList } from "./face_list";
+import { className, initialLanguage, type MessageKey, message } from "./messages";
+import { Player, type Source } from "./player";
+import { type Manifest, type Precision, PushedModel } from "./pushed_model";
+import type { Accelerator } from "./runtime";
+import { type Endpoint, ServedModel } from "./serving";
+import { openCamera, openPicture, openVideo, SourceError } from "./sources";
+import { drawStage } from "./stage";
+import { argmax } from "./tracking";
+
+/** How long to wait before a server is asked about a still picture again, in milliseconds. */
+const RETRY = 2000;
+
+/** The page: controls, the source that is open, and what is shown of it. */
+export class Page {
+  private language = initialLanguage();
+  private manifest!: Manifest;
+  private endpoint: Endpoint | null = null;
+  private classifier: Classifier | undefined;
+  private analysis: Analysis | undefined;
+  private list!: FaceList;
+  private isCamera = false;
+  /** How many times a model was chosen. */
+  private loads = 0;
+  private faces: Face[] = [];
+  private notice: [MessageKey, Record<string, string>] | undefined;
+  private readonly player = new Player(
+    (frame, isMoving) => (isMoving ? this.analysis!.moving(frame) : this.analysis!.still(frame)),
+    (faces) => this.show(faces),
+  );
+  private readonly announcer = new Announcer(element("announcement"));
+
+  constructor() {
+    this.translate();
+    this.say("loading");
+    for (const control of controls()) control.disabled = true;
+    element("language").addEventListener("click", () => {
+      this.language = this.language === "en" ? "zh" : "en";
+      localStorage.setItem("language", this.language);
+      this.translate();
+      if (this.player.isOpen) this.render();
+    });
+  }
+
+  /** Takes the controls into use. */
+  async start(
+    manifest: Manifest,
+    accelerators: Accelerator[],
+    endpoint: Endpoint | null,
+  ): Promise<void> {
+    this.manifest = manifest;
+    this.endpoint = endpoint;
+    this.list = new FaceList(element("faces"), manifest.input_shape[0]);
+    const model = element<HTMLSelectElement>("model");
+    const pushed = ["float32", "int8"].filter((name) => `model_${name}.tflite` in manifest.files);
+    for (const value of endpoint ? [...pushed, "server"] : pushed) {
+      model.add(new Option(value, value));
+    }
+    const accelerator = element<HTMLSelectElement>("accelerator");
+    for (const value of accelerators) {
+      accelerator.add(new Option(value === "webgpu" ? "WebGPU" : "WebAssembly", value));
+    }
+    element("accelerator-setting").hidden = accelerators.length < 2;
+    for (const select of [model, accelerator]) {
+      select.addEventListener("change", () => this.loadModel());
+    }
+    this.listen();
+    await this.loadModel();
+    for (const control of controls()) control.disabled = control.id === "pause";
+    this.translate();
+  }
+
+  /** Tells that no model can be used. */
+  showModelError(error: unknown): void {
+    this.say("modelBroken", { reason: error instanceof Error ? error.message : String(error) });
+  }
+
+  private listen(): void {
+    element("camera").addEventListener("click", () => {
+      if (this.isCamera) this.close();
+      else
+        void this.open(async () => ({ moving: await openCamera(() => this.cameraGone()) }), true);
+    });
+    const input = element<HTMLInputElement>("file");
+    input.addEventListener("change", () => {
+      this.openFile(input.files?.[0]);
+      input.value = "";
+    });
+    element("pause").addEventListener("click", () => {
+      this.player.togglePause();
+      this.translate();
+    });
+    element("mirror").addEventListener("change", () => this.player.isOpen && this.render());
+    const frame = element("frame");
+    document.addEventListener("dragover", (event) => {
+      event.preventDefault();
+      frame.classList.add("dropping");
+    });
+    document.addEventListener("dragleave", () => frame.classList.remove("dropping"));
+    document.addEventListener("drop", (event) => {
+      event.preventDefault();
+      frame.classList.remove("dropping");
+      this.openFile(event.dataTransfer?.files[0]);
+    });
+  }
+
+  private async loadModel(): Promise<void> {
+    const choice = element<HTMLSelectElement>("model").value;
+    const accelerator = element<HTMLSelectElement>("accelerator").value as Accelerator;
+    this.say("loading");
+    const load = ++this.loads;
+    try {
+      const size = this.manifest.input_shape[0];
+      const detector = await FaceDetector.load(accelerator);
+      const classifier =
+        choice === "server" && this.endpoint
+          ? new ServedModel(this.endpoint, size)
+          : await PushedModel.load(this.manifest, choice as Precision, accelerator);
+      const analysis = new Analysis(detector, classifier, size);
+      // Another choice may have been made in the meantime.
+      void (load === this.loads ? this.analysis : analysis)?.close();
+      if (load !== this.loads) return;
+      this.classifier = classifier;
+      this.analysis = analysis;
+      this.say();
+      void this.player.playAgain();
+    } catch (error) {
+      this.showModelError(error);
+    }
+    this.translate();
+  }
+
+  private openFile(file: File | undefined): void {
+    if (!file || !this.analysis) return;
+    void this.open(async () => {
+      if (file.type.startsWith("image/")) return { picture: await openPicture(file) };
+      if (file.type.startsWith("video/")) return { moving: await openVideo(file) };
+      throw new SourceError("notAPicture");
+    }, false);
+  }
+
+  private async open(opening: () => Promise<Source>, isCamera: boolean): Promise<void> {
+    this.close();
+    try {
+      if (!(await this.player.open(opening))) return;
+    } catch (error) {
+      if (!(error instanceof SourceError)) throw error;
+      this.say(error.key);
+      return;
+    }
+    this.isCamera = isCamera;
+    element<HTMLInputElement>("mirror").checked = isCamera;
+    element<HTMLButtonElement>("pause").disabled = !this.player.video;
+    element("placeholder").hidden = true;
+    this.translate();
+    await this.player.play();
+  }
+
+  private close(): void {
+    this.player.close();
+    this.isCamera = false;
+    element<HTMLButtonElement>("pause").disabled = true;
+    this.say();
+    this.translate();
+  }
+
+  private cameraGone(): void {
+    this.close();
+    this.say("cameraGone");
+  }
+
+  private show(faces: Face[]): void {
+    this.faces = faces;
+    this.render();
+    if (this.analysis?.serverError && !this.player.video) {
+      setTimeout(() => void this.player.playAgain(), RETRY);
+    }
+  }
+
+  private render(): void {
+    const { labels, serverError, latency } = this.analysis!;
+    const tags = this.faces.map((face) => ({ face, text: this.describe(face) }));
+    drawStage(
+      element("stage"),
+      this.player.frame,
+      tags,
+      element<HTMLInputElement>("mirror").checked,
+    );
+    this.list.show(this.faces, labels, this.language);
+    element("no-face").hidden = this.faces.length > 0;
+    if (serverError) this.say("serverGone", { reason: serverError });
+    else if (this.notice?.[0] === "serverGone") this.say();
+    const top = this.faces[0]?.track.probabilities;
+    const key = top ? labels[argmax(top)]! : this.faces.length > 0 ? "" : "none";
+    if (key) this.announcer.announce(key + this.language, this.summarize(), performance.now());
+    const ms = Math.round(1000 * latency);
+    const fps = this.player.framesPerSecond.toFixed(0);
+    element("rate").textContent = this.player.video ? this.text("rate", { fps, ms }) : "";
+  }
+
+  private describe({ track }: Face): string {
+    const { probabilities } = track;
+    if (!probabilities) return this.text("waiting");
+    const top = argmax(probabilities);
+    const label = className(this.language, this.analysis!.labels[top]!);
+    return this.text("announce", { label, percent: Math.round(100 * probabilities[top]!) });
+  }
+
+  private summarize(): string {
+    const first = this.faces[0]?.track.probabilities;
+    if (!first) return this.text("noFace");
+    const top = argmax(first);
+    const label = className(this.language, this.analysis!.labels[top]!);
+    const percent = Math.round(100 * first[top]!);
+    const more = this.faces.length - 1;
+    return this.text(more > 0 ? "announceMany" : "announce", { label, percent, more });
+  }
+
+  private say(key?: MessageKey, values: Record<string, string> = {}): void {
+    this.notice = key && [key, values];
+    const text = key ? this.text(key, values) : "";
+    // Set only when it changes: a screen reader reads an alert whenever it is written.
+    if (element("notice").textContent !== text) element("notice").textContent = text;
+  }
+
+  private text(key: MessageKey, values: Record<string, string | number> = {}): string {
+    return message(this.language, key, values);
+  }
+
+  /** Writes all of the page's words in its language. */
+  private translate(): void {
+    document.documentElement.lang = this.language === "zh" ? "zh-Hans" : "en";
+    document.title = this.text("title");
+    for (const each of document.querySelectorAll<HTMLElement>("[data-message]")) {
+      each.textContent = this.text(each.dataset.message as MessageKey);
+    }
+    element("language").lang = this.language === "zh" ? "en" : "zh-Hans";
+    element("stage").setAttribute("aria-label", this.text("stage"));
+    element("camera").textContent = this.text(this.isCamera ? "stop" : "camera");
+    element("camera").setAttribute("aria-pressed", String(this.isCamera));
+    element("pause").textContent = this.text(this.player.isPaused ? "resume" : "pause");
+    const host = this.endpoint ? new URL(this.endpoint.url).host : "";
+    for (const option of element<HTMLSelectElement>("model").options) {
+      option.textContent = this.text(option.value as MessageKey, { host });
+    }
+    if (this.notice) this.say(...this.notice);
+    this.showBackend(host);
+  }
+
+  private showBackend(host: string): void {
+    element("backend").textContent = this.classifier?.name ?? "";
+    const size = this.manifest?.input_shape[0];
+    const isServed = this.classifier instanceof ServedModel;
+    element("privacy").textContent = isServed
+      ? this.text("privateServer", { host, size })
+      : this.text("private");
+  }
+}
+
+function element<T extends HTMLElement = HTMLElement>(id: string): T {
+  return document.getElementById(id) as T;
+}
+
+function controls(): NodeListOf<HTMLButtonElement | HTMLInputElement | HTMLSelectElement> {
+  return document.querySelectorAll("#view button, #view input, #view select");
+}

@@ -1,0 +1,114 @@
+"""What the page is served with, without a browser."""
+
+import json
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from http.client import HTTPResponse
+from pathlib import Path
+
+import pytest
+
+from clients.web.__main__ import main
+from clients.web.model_folder import ModelFolder
+from clients.web.server import PageServer
+from pipeline.errors import UserError
+
+
+def put_version(base: Path, version: int, content: bytes = b"weights") -> Path:
+    folder = base / str(version)
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text(json.dumps({"version": version}))
+    (folder / "model_int8.tflite").write_bytes(content)
+    return folder
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Path:
+    folder = tmp_path / "dist"
+    (folder / "wasm").mkdir(parents=True)
+    (folder / "index.html").write_text("<!doctype html>")
+    (folder / "wasm" / "runtime.wasm").write_bytes(b"\0asm")
+    return folder
+
+
+@pytest.fixture
+def site(tmp_path: Path, built: Path) -> Iterator[PageServer]:
+    put_version(tmp_path / "edge", 1)
+    models = ModelFolder(tmp_path / "edge")
+    with PageServer(models, endpoint="http://localhost:8501/", dist=built) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def get(site: PageServer, path: str) -> HTTPResponse:
+    return urllib.request.urlopen(site.url + path, timeout=10)  # noqa: S310 - http on loopback
+
+
+def test_the_newest_pushed_model_is_served_also_when_it_was_pushed_later(
+    site: PageServer, tmp_path: Path
+) -> None:
+    assert json.load(get(site, "model/manifest.json"))["version"] == 1
+    put_version(tmp_path / "edge", 10, b"newer")
+    assert json.load(get(site, "model/manifest.json"))["version"] == 10
+    assert get(site, "model/10/model_int8.tflite").read() == b"newer"
+    assert get(site, "model/1/model_int8.tflite").read() == b"weights"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "wasm/",
+        "model/",
+        "model/2/model_int8.tflite",
+        "model/1/labels.txt",
+        "model/1/%2e%2e/manifest.json",
+        "model/../../secret",
+        "../server.py",
+        "%2e%2e/server.py",
+    ],
+)
+def test_nothing_else_is_served(site: PageServer, path: str) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        get(site, path)
+
+
+def test_webassembly_has_its_media_type(site: PageServer) -> None:
+    assert get(site, "wasm/runtime.wasm").headers["Content-Type"] == "application/wasm"
+
+
+def test_only_the_own_origin_and_the_chosen_server_may_be_asked(site: PageServer) -> None:
+    policy = get(site, "").headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "connect-src 'self' http://localhost:8501;" in policy
+    assert json.load(get(site, "settings.json"))["server"]["url"] == "http://localhost:8501"
+
+
+def test_a_folder_of_one_model_is_used_as_it_is(tmp_path: Path) -> None:
+    shipped = put_version(tmp_path / "models", 7)
+    models = ModelFolder(tmp_path / "nothing pushed", shipped)
+    assert models.newest() == models.version(7) == shipped
+
+
+@pytest.mark.parametrize("endpoint", ["localhost:8501", "ftp://host", "http://a b", "http://x;y"])
+def test_an_endpoint_that_is_no_address_is_refused(
+    endpoint: str, tmp_path: Path, built: Path
+) -> None:
+    put_version(tmp_path / "edge", 1)
+    with pytest.raises(UserError, match="is no address such as"):
+        PageServer(ModelFolder(tmp_path / "edge"), endpoint=endpoint, dist=built)
+
+
+def test_without_a_model_a_sentence_says_so(
+    tmp_path: Path, built: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("clients.web.__main__.build", lambda: built)
+    assert main(["--model", str(tmp_path / "none"), "--port", "0"]) == 1
+    assert "No model was found in" in capsys.readouterr().err
+
+
+def test_a_taken_port_is_named(site: PageServer, tmp_path: Path, built: Path) -> None:
+    with pytest.raises(UserError, match=f"Port {site.server_port} cannot be used"):
+        PageServer(ModelFolder(tmp_path / "edge"), port=site.server_port, dist=built)
