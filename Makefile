@@ -11,10 +11,10 @@ PROFILE ?=
 WORKSPACE ?= workspace
 ARGS ?=
 
-RUN_ARGS := --workspace $(WORKSPACE) $(if $(DATA),--data "$(DATA)") $(if $(PROFILE),--profile $(PROFILE)) $(ARGS)
+RUN_ARGS := --workspace "$(WORKSPACE)" $(if $(DATA),--data "$(DATA)") $(if $(PROFILE),--profile $(PROFILE)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test test-tfs lint bench bench-serving clean requirements
+.PHONY: help setup run serve web webcam test test-tfs lint bench bench-serving clean requirements
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,8 +28,14 @@ run: $(ENVIRONMENT) ## run the pipeline on DATA, or on a drawn sample
 
 serve: $(ENVIRONMENT) ## serve the newest pushed model on loopback: gRPC 8500, REST 8501
 	@$(VENV)/python -m serving --rest_api_port=8501 --model_name=expression \
-		--model_base_path=$(abspath $(WORKSPACE))/serving/expression \
+		--model_base_path="$(if $(filter /%,$(WORKSPACE)),,$(CURDIR)/)$(WORKSPACE)/serving/expression" \
 		--monitoring_config_file=serving_configs/monitoring.config $(ARGS)
+
+web: $(ENVIRONMENT) ## serve the page that runs the pushed model in the browser
+	@$(VENV)/python -m clients.web --workspace "$(WORKSPACE)" $(ARGS)
+
+webcam: $(ENVIRONMENT) ## show expressions on the webcam, by the pushed model
+	@$(VENV)/python -m clients.webcam --workspace "$(WORKSPACE)" $(ARGS)
 
 test: $(ENVIRONMENT) ## run all tests, the end-to-end run included
 	@$(VENV)/python -m pytest $(ARGS)
@@ -67,6 +73,6 @@ $(UV):
 
 # Byte-compiled: importing TFX takes a third of the time, and processes import it often.
 $(ENVIRONMENT): uv.lock pyproject.toml | $(UV)
-	@echo "Making the environment in .venv (about 3.4 GB, a few minutes) ..."
+	@echo "Making the environment in .venv (about 4 GB, a few minutes) ..."
 	@$(UV) sync --locked --all-groups --compile-bytecode --quiet
 	@touch $@

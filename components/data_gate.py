@@ -53,8 +53,8 @@ def DataGate(
     )
     found = [
         *_described(anomalies, "Split", "{split} split: {text}"),
-        *_described(skew, "SplitPair", "train/eval skew: {text}"),
-        *_described(drift, "SplitPair", "drift since the last validated run: {text}"),
+        *_described(skew, "SplitPair", "eval against train (validate.skew): {text}"),
+        *_described(drift, "SplitPair", "drift since data last passed (validate.drift): {text}"),
         *_missing_classes(statistics, classes, min_examples_per_class),
     ]
     if found:

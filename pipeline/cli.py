@@ -134,15 +134,16 @@ def _show_settings(settings: config.Settings) -> int:
 def _rollback(settings: config.Settings, workspace: Workspace) -> int:
     from pipeline.publishing import rollback_pair  # noqa: PLC0415
 
+    # Without the workspace's lock: a bad model must not wait for a training to end, and the
+    # folders of versions have locks of their own.
     name = settings.data.name
-    with _locked(workspace):
-        serving, edge = rollback_pair(workspace.serving(name), workspace.edge(name))
+    serving, edge = rollback_pair(workspace.serving(name), workspace.edge(name))
     print(f"Serving is back from version {serving.from_version} to {serving.to_version}.")
     if edge is not None and edge.to_version is not None:
         print(f"Edge is back from version {edge.from_version} to {edge.to_version}.")
     elif edge is not None:
         print(f"Edge version {edge.from_version} is withdrawn; none is left.")
-    print("Undo with: python local_runner.py restore")
+    print("`restore` undoes it.")
     return 0
 
 
@@ -150,8 +151,7 @@ def _restore(settings: config.Settings, workspace: Workspace) -> int:
     from pipeline.publishing import restore_pair  # noqa: PLC0415
 
     name = settings.data.name
-    with _locked(workspace):
-        serving, edge = restore_pair(workspace.serving(name), workspace.edge(name))
+    serving, edge = restore_pair(workspace.serving(name), workspace.edge(name))
     print(f"Serving version {serving} is back.")
     if edge is not None:
         print(f"Edge version {edge} is back.")

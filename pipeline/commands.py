@@ -2,8 +2,10 @@
 
 import difflib
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -18,6 +20,9 @@ from pipeline.errors import NotBlessedError, PipelineError
 from pipeline.fingerprint import code_fingerprint, value_fingerprint
 from pipeline.screen import RunScreen
 from pipeline.workspace import Workspace
+
+if TYPE_CHECKING:
+    import tfx.v1 as tfx
 
 
 class Run:
@@ -63,11 +68,11 @@ class Run:
                 )
                 raise NotBlessedError("\n".join([what, *result.missed]))
             if result.pushed:
-                told = "Next: make serve asks the pushed model over HTTP and gRPC."
+                told = f"Next: make serve{self._option('WORKSPACE=')} serves it over HTTP and gRPC."
             else:
                 told = (
                     "This model was rolled back, so it is not pushed again; "
-                    "python local_runner.py restore brings it back."
+                    f"python local_runner.py restore{self._option('--workspace=')} brings it back."
                 )
             console.print(Text(told))
             return 0
@@ -76,9 +81,7 @@ class Run:
         """Prints the components that would run; writes nothing but the log."""
         with console_module.quiet(self._log_file) as console:
             source = self._source or DataSource("zip", str(self._workspace.sample), "<drawn>.zip")
-            from pipeline.pipeline import create_pipeline  # noqa: PLC0415
-
-            pipeline = create_pipeline(self._settings, self._workspace, source, self._unlabelled)
+            pipeline = self._pipeline(source)
             table = Table("Component", "Type", "After", box=None)
             for node in pipeline.components:
                 upstream = sorted(other.id for other in node.upstream_nodes)
@@ -119,6 +122,11 @@ class Run:
                 console.print("Run again with --write-schema to take it over.")
             return 0
 
+    def _option(self, prefix: str) -> str:
+        """How the next command names the workspace; nothing for the default one."""
+        root = self._workspace.root
+        return "" if root == Path("workspace").absolute() else f" {shlex.quote(f'{prefix}{root}')}"
+
     def _greet(self, console: Console) -> None:
         told = self._data or "a drawn sample (give your own with --data)"
         console.print(Text(f"Data: {told}"), soft_wrap=True)
@@ -135,10 +143,20 @@ class Run:
 
     def _launch(self, screen: RunScreen, source: DataSource, last_node: str | None) -> str:
         from pipeline import runner  # noqa: PLC0415
+
+        pipeline = self._pipeline(source)
+        return runner.run(pipeline, screen, last_node)
+
+    def _pipeline(self, source: DataSource) -> "tfx.dsl.Pipeline":
         from pipeline.pipeline import create_pipeline  # noqa: PLC0415
 
-        pipeline = create_pipeline(self._settings, self._workspace, source, self._unlabelled)
-        return runner.run(pipeline, screen, last_node)
+        return create_pipeline(
+            self._settings,
+            self._workspace,
+            source,
+            self._unlabelled,
+            drawn=self._source is None,
+        )
 
     def _guarded(self, console: Console, launch: Callable[[], str]) -> str:
         try:

@@ -72,7 +72,7 @@ class DataSettings(Section):
     min_stddev: float = Field(
         4.0,
         ge=0.0,
-        description="Standard deviation of grey values (0-127) under which an image is rejected.",
+        description="Least standard deviation of an image's grey values, which go from 0 to 255.",
     )
     max_file_megabytes: int = Field(
         20, ge=1, le=1024, description="Largest file accepted, after decompression."

@@ -58,6 +58,7 @@ def read_outcome(outputs: Outputs) -> Outcome:
     if not missed and serving is not None:
         missed = serving.reasons
     ingest = read_report(Path(outputs["ImageExampleGen", "ingest_report"].uri))
+    blessed = bool(custom_int(outputs["Evaluator", "blessing"], "blessed"))
     pushed = []
     for node_id, kind in (("Pusher", "SavedModel"), ("EdgePusher", "TFLite")):
         artifact = outputs[node_id, "pushed_model"]
@@ -73,7 +74,7 @@ def read_outcome(outputs: Outputs) -> Outcome:
         edge=edge,
         pushed=pushed,
         training=Path(outputs["Trainer", "model_run"].uri),
-        predictions=Path(table.uri) / PREDICTIONS_FILE if table else None,
+        predictions=Path(table.uri) / PREDICTIONS_FILE if table and blessed else None,
         labels=sorted(ingest.splits["train"].classes),
     )
 

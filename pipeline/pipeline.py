@@ -51,6 +51,7 @@ def create_pipeline(
     workspace: Workspace,
     source: DataSource,
     unlabelled: DataSource | None = None,
+    drawn: bool = False,
 ) -> tfx.dsl.Pipeline:
     """Wires the whole pipeline, for any runner.
 
@@ -59,6 +60,8 @@ def create_pipeline(
       workspace: Where metadata, artifacts and pushed models go.
       source: The labelled images.
       unlabelled: Images to label with the blessed model; none leaves bulk inference out.
+      drawn: The source is the drawn sample, whose runs are a history of their own: data are not
+        measured against it for drift, nor their models against its models.
     """
     example_gen = _example_gen(settings.data, workspace, source, unlabelled=False)
     examples = example_gen.outputs["examples"]
@@ -247,7 +250,7 @@ def create_pipeline(
         components += [inference_gen, bulk_inferrer, prediction_table]
 
     return tfx.dsl.Pipeline(
-        pipeline_name=settings.data.name,
+        pipeline_name=f"{settings.data.name}-drawn-sample" if drawn else settings.data.name,
         pipeline_root=str(workspace.pipeline_root),
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
             str(workspace.metadata_db)

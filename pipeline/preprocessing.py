@@ -49,7 +49,8 @@ def decode_images(encoded: tf.Tensor, size: int) -> tf.Tensor:
     """Decodes, greys and resizes.
 
     Args:
-      encoded: string[n], JPEG or PNG of any height and width, grey or colour.
+      encoded: string[n], JPEG, PNG, BMP, WebP or GIF (its first frame), of any height and width,
+        grey or colour.
       size: Height and width of the result, in pixels.
 
     Returns:
@@ -58,8 +59,9 @@ def decode_images(encoded: tf.Tensor, size: int) -> tf.Tensor:
     """
 
     def decode(image: tf.Tensor) -> tf.Tensor:
-        pixels = tf.io.decode_image(image, channels=1, expand_animations=False)
-        pixels.set_shape([None, None, 1])
+        colour = tf.io.decode_image(image, channels=3, expand_animations=False)
+        colour.set_shape([None, None, 3])
+        pixels = _grey(colour)
         resized = tf.cond(
             tf.reduce_all(tf.equal(tf.shape(pixels)[:2], size)),
             lambda: pixels,
@@ -79,6 +81,15 @@ def normalize(pixels: tf.Tensor, mean: tf.Tensor, scale: tf.Tensor) -> tf.Tensor
     another, and every way into the model must give the same bits.
     """
     return (tf.cast(pixels, tf.float32) - mean) * scale
+
+
+def _grey(colour: tf.Tensor) -> tf.Tensor:
+    """Luma of ITU-R BT.601, as Pillow's mode L and JPEG; grey pixels keep their value.
+
+    Every format decodes to three channels; TensorFlow decodes only JPEG and PNG to one.
+    """
+    luma = tf.tensordot(tf.cast(colour, tf.float32), [0.299, 0.587, 0.114], axes=1)
+    return tf.cast(tf.round(luma), tf.uint8)[..., tf.newaxis]
 
 
 def _resize(pixels: tf.Tensor, size: int) -> tf.Tensor:

@@ -55,7 +55,8 @@ def write(folder: Path, outcome: Outcome, settings: Settings, run_id: str) -> Pa
 
 
 def _page(folder: Path, outcome: Outcome, settings: Settings, run_id: str) -> str:
-    verdict = "pushed" if not outcome.missed else "not pushed"
+    kinds = " and ".join(pushed.kind for pushed in outcome.pushed)
+    verdict = f"{kinds} pushed" if kinds else "not pushed"
     parts = [
         f"<h1>{escape(settings.data.name)}: {verdict}</h1>",
         f"<p>Run {escape(run_id)}, report of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.</p>",

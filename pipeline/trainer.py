@@ -16,6 +16,7 @@ from pipeline import input_data, model, signatures, training_report
 from pipeline.callbacks import ProgressCallback, training_callbacks
 from pipeline.checkpoints import CheckpointFolder
 from pipeline.config import TrainSettings
+from pipeline.errors import UserError
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -44,6 +45,13 @@ def run_fn(fn_args: FnArgs) -> None:
     training = input_data.training_part(settings.validation_fraction)
     validation = input_data.validation_part(settings.validation_fraction)
     counts = source.class_counts(fn_args.train_files, training)
+    held_out = source.class_counts(fn_args.train_files, validation)
+    if not sum(counts) or not sum(held_out):
+        raise UserError(
+            f"The train split is too small for train.validation_fraction, "
+            f"{settings.validation_fraction}: {sum(counts)} images are left to train on and "
+            f"{sum(held_out)} to validate on; give more images."
+        )
     train = input_data.training_batches(
         source.read(fn_args.train_files, training), sum(counts), settings
     )

@@ -149,7 +149,7 @@ def test_a_poisoned_archive_stops_at_validation(
                 target.writestr(renamed, source.read(name))
     stopped = run(workspace, f"--data={poisoned}", "--profile=sample")
     assert stopped.code == 2, stopped.out + stopped.err
-    assert "drift since the last validated run" in stopped.err
+    assert "eval against train (validate.skew)" in stopped.err
     assert "eval split: class 'sad' has 0 examples" in stopped.err
     assert "Traceback" not in stopped.err
     assert not re.search(r"^Trainer", stopped.out, re.MULTILINE)

@@ -139,14 +139,20 @@ def test_a_workspace_that_can_not_be_written_is_one_sentence(tmp_path: Path) -> 
     assert "can't be written to" in told
 
 
-@pytest.mark.parametrize("command", ["run", "rollback"])
-def test_a_workspace_in_use_is_left_alone(tmp_path: Path, command: str) -> None:
+def test_a_workspace_in_use_is_left_alone(tmp_path: Path) -> None:
     with (tmp_path / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        told = _told(_run(command, "--workspace", str(tmp_path)))
+        told = _told(_run("run", "--workspace", str(tmp_path)))
     assert str(tmp_path) in told
     assert "Another run" in told
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_a_rollback_does_not_wait_for_a_run(tmp_path: Path) -> None:
+    with (tmp_path / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        told = _told(_run("rollback", "--workspace", str(tmp_path)))
+    assert "nothing was published" in told
 
 
 def test_rollback_with_nothing_pushed_is_one_sentence(tmp_path: Path) -> None:

@@ -214,7 +214,7 @@ def test_a_label_that_the_schema_does_not_have_is_told_as_tfdv_describes_it(data
 def test_skew_of_classes_between_the_splits_stops_the_run(data: Data) -> None:
     told = data.refusal(data.statistics(train=_EVEN, eval={"angry": 3, "happy": 10}))
     assert len(told) == 1
-    assert told[0].startswith("train/eval skew: label: ")
+    assert told[0].startswith("eval against train (validate.skew): label: ")
 
 
 def test_drift_of_classes_since_the_last_validated_run_stops_the_run(data: Data) -> None:
@@ -222,7 +222,7 @@ def test_drift_of_classes_since_the_last_validated_run_stops_the_run(data: Data)
     previous = data.statistics(train=_EVEN, eval=_EVEN)
     told = data.refusal(data.statistics(train=drifted, eval=drifted), previous=previous)
     assert len(told) == 1
-    assert told[0].startswith("drift since the last validated run: label: ")
+    assert told[0].startswith("drift since data last passed (validate.drift): label: ")
 
 
 def test_a_first_run_has_nothing_to_drift_from(data: Data) -> None:

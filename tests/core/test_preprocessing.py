@@ -1,5 +1,6 @@
 """The transform graph, and that training and every signature apply the same one."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 from tfx.components.trainer.fn_args_utils import DataAccessor
@@ -226,6 +228,32 @@ def test_the_loader_of_tensorflow_serving_takes_images_of_any_size(saved_model: 
         feed = {signature.inputs["image_bytes"].name: images}
         served = session.run(signature.outputs["probabilities"].name, feed)
     assert np.array_equal(served, expected)
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "BMP", "WEBP", "GIF"])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_every_format_is_served_through_either_loader(
+    saved_model: Path, image_format: str, mode: str
+) -> None:
+    picture = Image.fromarray(np.full((70, 60), 120, np.uint8)).convert(mode)
+    buffer = io.BytesIO()
+    picture.save(buffer, image_format)
+    loaded = tf.saved_model.load(str(saved_model)).signatures["serving_default"]
+    expected = loaded(image_bytes=tf.constant([buffer.getvalue()]))["probabilities"].numpy()
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        graph = tf.compat.v1.saved_model.load(session, ["serve"], str(saved_model))
+        signature = graph.signature_def["serving_default"]
+        feed = {signature.inputs["image_bytes"].name: [buffer.getvalue()]}
+        served = session.run(signature.outputs["probabilities"].name, feed)
+    assert np.array_equal(served, expected)
+
+
+def test_colours_become_the_luma_that_ingestion_sees() -> None:
+    colours = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)
+    encoded = tf.io.encode_png(colours)
+    grey = decode_images(encoded[tf.newaxis], 48)[0, :, :, 0].numpy()
+    luma = np.asarray(Image.fromarray(colours).convert("L"))
+    assert np.abs(grey.astype(int) - luma).max() <= 1
 
 
 # What the exported model answers, and what lies beside it.

@@ -53,6 +53,7 @@ def _outcome(training: Path, label: str = "angry", **changed: object) -> Outcome
         ),
         "metrics": {"accuracy": 0.875, f"accuracy[label={label}]": 0.5},
         "missed": [],
+        "serving": None,
         "edge": EdgeReport(),
         "pushed": [Pushed("SavedModel", "3", Path("/workspace/serving/expression/3"))],
         "training": training,
