@@ -58,7 +58,10 @@ def _row(detector: Detector, faces: list[np.ndarray], backgrounds: list[Image], 
     rng = np.random.default_rng(1)
     found, alarms, scales, lifts, seconds = 0, 0, [], [], []
     for index, face in enumerate(faces):
-        left, top = rng.integers(0, _WIDTH - side + 1), rng.integers(0, _HEIGHT - side + 1)
+        left, top = (
+            int(rng.integers(0, _WIDTH - side + 1)),
+            int(rng.integers(0, _HEIGHT - side + 1)),
+        )
         scene = backgrounds[index % len(backgrounds)].copy()
         grey = cv2.resize(face, (side, side), interpolation=cv2.INTER_CUBIC)
         scene[top : top + side, left : left + side] = grey[:, :, np.newaxis]
@@ -89,7 +92,8 @@ def _archive_faces(path: Path, count: int, rng: np.random.Generator) -> list[np.
         names = sorted(name for name in archive.namelist() if name.endswith(".jpg"))
         chosen = [names[index] for index in rng.choice(len(names), count, replace=False)]
         encoded = [np.frombuffer(archive.read(name), np.uint8) for name in chosen]
-    return [cv2.imdecode(one, cv2.IMREAD_GRAYSCALE) for one in encoded]
+    images = [cv2.imdecode(one, cv2.IMREAD_GRAYSCALE) for one in encoded]
+    return [image for image in images if image is not None]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,43 @@
+"""Entry point of `python -m clients.webcam`."""
+
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from clients.webcam.options import parse
+from pipeline.errors import PipelineError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the program.
+
+    Returns:
+      0 at the end, 1 after a mistake told in one sentence, 130 when it was interrupted.
+    """
+    try:
+        options = parse(arguments)
+        from clients.webcam.backends.choice import make_backend  # noqa: PLC0415
+        from clients.webcam.loop import Program  # noqa: PLC0415
+
+        program = Program(options, make_backend(options))
+        signal.signal(signal.SIGTERM, _interrupt)
+        interrupted = False
+        try:
+            program.run()
+        except KeyboardInterrupt:
+            interrupted = True
+        lines = program.summary.lines(program.names)
+        print("\n".join(lines), file=sys.stderr if str(options.jsonl) == "-" else sys.stdout)
+    except PipelineError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 130 if interrupted else 0
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

