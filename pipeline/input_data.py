@@ -11,6 +11,7 @@ from tfx_bsl.public.tfxio import TensorFlowDatasetOptions
 from pipeline.augmentation import augment
 from pipeline.config import TrainSettings
 from pipeline.features import CONTENT_HASH_KEY, IMAGE_KEY, LABEL_KEY
+from pipeline.preprocessing import LABELS_VOCABULARY
 
 _BUCKETS = 10_000
 _READ_BATCH = 512
@@ -30,7 +31,9 @@ class ExampleSource:
         self._accessor = accessor
         self._schema = schema
         self._transform_layer = transform_output.transform_features_layer()
-        self.labels = [name.decode() for name in transform_output.vocabulary_by_name("labels")]
+        self.labels = [
+            name.decode() for name in transform_output.vocabulary_by_name(LABELS_VOCABULARY)
+        ]
 
     def read(self, file_patterns: list[str], keep: Keep | None = None) -> tf.data.Dataset:
         """Reads files once, in their order.

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
-from pipeline.features import IMAGE_KEY, LABEL_KEY
+from pipeline.features import IMAGE_KEY, LABEL_INDEX_KEY, LABEL_KEY
 from pipeline.preprocessing import PIXEL_MEAN_KEY, PIXEL_SCALE_KEY, normalize
 
 LABELS_FILE = "labels.txt"
@@ -55,7 +55,7 @@ class ExpressionModule(tf.Module):
             "pixels": self.predict_pixels.get_concrete_function(named(pixels, "pixels")),
             "examples": self.predict_examples.get_concrete_function(named(strings, "examples")),
             "classify": self.classify.get_concrete_function(named(strings, "inputs")),
-            "label_index": self.label_index.get_concrete_function(named(strings, "examples")),
+            LABEL_INDEX_KEY: self.label_index.get_concrete_function(named(strings, "examples")),
         }
 
     @tf.function
@@ -86,7 +86,7 @@ class ExpressionModule(tf.Module):
         names = _parse(examples, LABEL_KEY)
         found = tf.equal(names[:, None], tf.constant([self._labels]))
         index = tf.where(tf.reduce_any(found, axis=1), tf.argmax(found, axis=1), -1)
-        return {"label_index": index}
+        return {LABEL_INDEX_KEY: index}
 
     def _normalized_bytes(self, encoded: tf.Tensor) -> tf.Tensor:
         return self._transform_layer({IMAGE_KEY: encoded[:, None]})[IMAGE_KEY]

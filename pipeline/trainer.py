@@ -1,8 +1,6 @@
 """Trainer's entry point: trains the CNN behind the transform graph and exports it."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -135,9 +133,5 @@ def _write_reports(
     history = checkpoints.read_history()
     training_report.write(folder, source.labels, truth, np.argmax(logits, axis=1), history)
     (folder / "settings.json").write_text(
-        json.dumps(_jsonable(settings), indent=2) + "\n", encoding="utf-8"
+        settings.model_dump_json(indent=2) + "\n", encoding="utf-8"
     )
-
-
-def _jsonable(settings: TrainSettings) -> dict[str, Any]:
-    return settings.model_dump(mode="json")
