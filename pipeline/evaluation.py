@@ -5,8 +5,9 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 
 from pipeline.config import EvaluateSettings
-from pipeline.features import LABEL_INDEX_KEY, LABEL_KEY
+from pipeline.features import LABEL_KEY
 from pipeline.fingerprint import code_fingerprint
+from pipeline.signatures import LABEL_INDEX
 
 CALIBRATION_BINS = 15
 
@@ -71,8 +72,8 @@ def eval_config(settings: EvaluateSettings) -> tfma.EvalConfig:
         model_specs=[
             tfma.ModelSpec(
                 signature_name="examples",
-                preprocessing_function_names=[LABEL_INDEX_KEY],
-                label_key=LABEL_INDEX_KEY,
+                preprocessing_function_names=[LABEL_INDEX],
+                label_key=LABEL_INDEX,
                 prediction_key="probabilities",
             )
         ],

@@ -9,9 +9,6 @@ IMAGE_KEY = "image"
 LABEL_KEY = "label"
 """Class name, one bytes value; absent in unlabelled examples."""
 
-LABEL_INDEX_KEY = "label_index"
-"""Index of the label, as the model's signature of this name gives it to the Evaluator."""
-
 FILE_NAME_KEY = "file_name"
 """Path of the image inside its archive, one bytes value."""
 

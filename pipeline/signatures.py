@@ -8,8 +8,11 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
-from pipeline.features import IMAGE_KEY, LABEL_INDEX_KEY, LABEL_KEY
+from pipeline.features import IMAGE_KEY, LABEL_KEY
 from pipeline.preprocessing import PIXEL_MEAN_KEY, PIXEL_SCALE_KEY, normalize
+
+LABEL_INDEX = "label_index"
+"""Signature that tells the Evaluator the index of an example's label, and its only output."""
 
 LABELS_FILE = "labels.txt"
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
@@ -55,7 +58,7 @@ class ExpressionModule(tf.Module):
             "pixels": self.predict_pixels.get_concrete_function(named(pixels, "pixels")),
             "examples": self.predict_examples.get_concrete_function(named(strings, "examples")),
             "classify": self.classify.get_concrete_function(named(strings, "inputs")),
-            LABEL_INDEX_KEY: self.label_index.get_concrete_function(named(strings, "examples")),
+            LABEL_INDEX: self.label_index.get_concrete_function(named(strings, "examples")),
         }
 
     @tf.function
@@ -86,7 +89,7 @@ class ExpressionModule(tf.Module):
         names = _parse(examples, LABEL_KEY)
         found = tf.equal(names[:, None], tf.constant([self._labels]))
         index = tf.where(tf.reduce_any(found, axis=1), tf.argmax(found, axis=1), -1)
-        return {LABEL_INDEX_KEY: index}
+        return {LABEL_INDEX: index}
 
     def _normalized_bytes(self, encoded: tf.Tensor) -> tf.Tensor:
         return self._transform_layer({IMAGE_KEY: encoded[:, None]})[IMAGE_KEY]
