@@ -4,17 +4,12 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
-import tensorflow_transform as tft
-from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.components.trainer.fn_args_utils import FnArgs
-from tfx.utils import io_utils
 
-from pipeline import input_data, model, signatures, training_report
+from pipeline import input_data, model, signatures, training_report, training_setup
 from pipeline.callbacks import ProgressCallback, training_callbacks
 from pipeline.checkpoints import CheckpointFolder
 from pipeline.config import TrainSettings
-from pipeline.errors import UserError
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -30,76 +25,38 @@ def run_fn(fn_args: FnArgs) -> None:
     """
     config = fn_args.custom_config
     settings = TrainSettings.model_validate_json(config["train"])
-    keras.utils.set_random_seed(settings.seed)
-    strategy = _strategy()
-    accelerated = bool(tf.config.list_physical_devices("GPU"))
-    keras.mixed_precision.set_global_policy(
-        "mixed_float16" if accelerated and settings.mixed_precision else "float32"
+    training_setup.configure(settings)
+    data = training_setup.read_data(fn_args, settings)
+    network = training_setup.compiled_network(
+        settings, config["size"], len(data.labels), data.steps
     )
-
-    schema = io_utils.parse_pbtxt_file(fn_args.schema_path, schema_pb2.Schema())
-    transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
-    source = input_data.ExampleSource(fn_args.data_accessor, schema, transform_output)
-    training = input_data.training_part(settings.validation_fraction)
-    validation = input_data.validation_part(settings.validation_fraction)
-    counts = source.class_counts(fn_args.train_files, training)
-    held_out = source.class_counts(fn_args.train_files, validation)
-    if not sum(counts) or not sum(held_out):
-        raise UserError(
-            f"The train split is too small for train.validation_fraction, "
-            f"{settings.validation_fraction}: {sum(counts)} images are left to train on and "
-            f"{sum(held_out)} to validate on; give more images."
-        )
-    train = input_data.training_batches(
-        source.read(fn_args.train_files, training), sum(counts), settings
-    )
-    validate = input_data.evaluation_batches(source.read(fn_args.train_files, validation), settings)
-    steps = max(sum(counts) // settings.batch_size, 1)
-
-    with strategy.scope():
-        network = model.build_model(settings, config["size"], len(source.labels))
-        network.compile(
-            optimizer=model.build_optimizer(settings, steps),
-            loss=keras.losses.CategoricalCrossentropy(
-                from_logits=True, label_smoothing=settings.label_smoothing
-            ),
-            metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-            # XLA does not compile across replicas.
-            jit_compile=settings.jit_compile and strategy.num_replicas_in_sync == 1,
-        )
 
     checkpoints = CheckpointFolder.for_inputs(config["checkpoint_root"], fn_args)
     network.fit(
-        train,
+        data.train,
         epochs=settings.epochs,
-        steps_per_epoch=steps,
-        validation_data=validate,
-        class_weight=_class_weights(counts) if settings.class_weights else None,
+        steps_per_epoch=data.steps,
+        validation_data=data.validate,
+        class_weight=data.class_weights,
         callbacks=[
             *training_callbacks(settings, checkpoints, Path(fn_args.model_run_dir)),
-            ProgressCallback(settings.epochs, steps),
+            ProgressCallback(settings.epochs, data.steps),
         ],
         verbose=0,
     )
     checkpoints.restore_best(network)
     network = _in_float32(network, settings, config["size"])
 
-    _write_reports(fn_args, network, source, settings, checkpoints)
+    _write_reports(fn_args, network, data.source, settings, checkpoints)
     signatures.export(
         network,
-        transform_output,
-        source.labels,
+        data.transform_output,
+        data.labels,
         config["size"],
         fn_args.serving_model_dir,
         config["model_name"],
     )
     checkpoints.remove()
-
-
-def _strategy() -> tf.distribute.Strategy:
-    if len(tf.config.list_physical_devices("GPU")) > 1:
-        return tf.distribute.MirroredStrategy()
-    return tf.distribute.get_strategy()
 
 
 def _in_float32(network: keras.Model, settings: TrainSettings, size: int) -> keras.Model:
@@ -110,12 +67,6 @@ def _in_float32(network: keras.Model, settings: TrainSettings, size: int) -> ker
     exported = model.build_model(settings, size, network.output_shape[-1])
     exported.set_weights(network.get_weights())
     return exported
-
-
-def _class_weights(counts: list[int]) -> dict[int, float]:
-    """Inverse shares, so that every class weighs the same and the mean weight is 1."""
-    total = sum(counts)
-    return {index: total / (len(counts) * max(count, 1)) for index, count in enumerate(counts)}
 
 
 def _write_reports(
