@@ -59,7 +59,13 @@ def decode_images(encoded: tf.Tensor, size: int) -> tf.Tensor:
     """
 
     def decode(image: tf.Tensor) -> tf.Tensor:
-        colour = tf.io.decode_image(image, channels=3, expand_animations=False)
+        # The exact inverse transform: TensorFlow's faster default differs by grey levels from what
+        # OpenCV, Pillow and browsers decode, and clients send pixels that those decoded.
+        colour = tf.cond(
+            tf.io.is_jpeg(image),
+            lambda: tf.io.decode_jpeg(image, channels=3, dct_method="INTEGER_ACCURATE"),
+            lambda: tf.io.decode_image(image, channels=3, expand_animations=False),
+        )
         colour.set_shape([None, None, 3])
         pixels = _grey(colour)
         resized = tf.cond(
