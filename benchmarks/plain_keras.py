@@ -51,7 +51,7 @@ def main() -> None:
     options = parser.parse_args()
     settings = Settings.model_validate_json(options.settings.read_text(encoding="utf-8"))
     keras.utils.set_random_seed(settings.train.seed)
-    if settings.train.mixed_precision and tf.config.list_physical_devices("GPU"):
+    if settings.train.precision == "auto" and tf.config.list_physical_devices("GPU"):
         keras.mixed_precision.set_global_policy("mixed_float16")
     with tempfile.TemporaryDirectory() as folder:
         with zipfile.ZipFile(options.data) as archive:

@@ -28,6 +28,36 @@ def augment(images: tf.Tensor, settings: AugmentSettings, seed: tf.Tensor) -> tf
     return _erase(images, settings, erasing)
 
 
+def mixup(
+    images: tf.Tensor, labels: tf.Tensor, alpha: float, seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Blends each image and label of a batch with those of another one.
+
+    Zhang et al., 2018, "mixup: Beyond Empirical Risk Minimization", with the larger share kept for
+    the image itself, and the batch in reverse order for partners.
+
+    Args:
+      images: float32[n, side, side, 1].
+      labels: float32[n, classes], one-hot or soft.
+      alpha: Both parameters of the Beta distribution of the shares; zero leaves the batch as it is.
+      seed: int64[2].
+
+    Returns:
+      Images and labels of the same shapes; each label still sums to 1.
+    """
+    if alpha == 0.0:
+        return images, labels
+    # A Beta(a, a) draw is the share of one of two Gamma(a) draws in their sum.
+    gammas = tf.random.stateless_gamma([tf.shape(images)[0], 2], seed, alpha) + 1e-6
+    share = tf.reduce_max(gammas / tf.reduce_sum(gammas, axis=1, keepdims=True), axis=1)
+
+    def blend(values: tf.Tensor) -> tf.Tensor:
+        own = tf.reshape(share, [-1] + [1] * (len(values.shape) - 1))
+        return own * values + (1.0 - own) * tf.reverse(values, [0])
+
+    return blend(images), blend(labels)
+
+
 def _uniform(seed: tf.Tensor, count: tf.Tensor, columns: int) -> list[tf.Tensor]:
     """`columns` independent draws of float32[count] in [-1, 1)."""
     draws = tf.random.stateless_uniform([columns, count], seed, -1.0, 1.0)

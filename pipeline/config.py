@@ -137,6 +137,13 @@ class AugmentSettings(Section):
     erase: float = Field(
         0.0, ge=0.0, le=0.5, description="Largest erased square, as a share of the side."
     )
+    mixup: float = Field(
+        0.0,
+        ge=0.0,
+        le=10.0,
+        description="Blend pairs of images and their labels; alpha of the Beta distribution that "
+        "the shares are drawn from.",
+    )
 
 
 class TrainSettings(Section):
@@ -159,6 +166,9 @@ class TrainSettings(Section):
         2, description="Stride of the first convolution; 2 is about four times as fast."
     )
     convolutions: int = Field(2, ge=1, le=4, description="3x3 convolutions a stage.")
+    residual_blocks: int = Field(
+        0, ge=0, le=4, description="Blocks of two convolutions and a shortcut that end a stage."
+    )
     activation: Literal["relu", "elu", "gelu", "silu"] = Field(
         "relu", description="Activation after each batch normalization."
     )
@@ -192,10 +202,25 @@ class TrainSettings(Section):
     class_weights: bool = Field(
         False, description="Weight the loss of a class by the inverse of its share."
     )
-    mixed_precision: bool = Field(True, description="float16 on a GPU; no effect on a CPU.")
+    precision: Literal["auto", "bfloat16", "float32"] = Field(
+        "auto",
+        description="What the network computes with; auto is float16 on a GPU and float32 on a "
+        "CPU. bfloat16 is fast on GPUs from Ampere on and on CPUs with AVX512-BF16 or AMX, and "
+        "slow elsewhere. The exported model has float32.",
+    )
     jit_compile: bool = Field(True, description="Compile the step with XLA.")
     cache: Literal["memory", "none"] = Field(
         "memory", description="Keep decoded images in memory (9 KB each at 48x48) between epochs."
+    )
+    calibrate: bool = Field(
+        True,
+        description="Fit a temperature to the validation part and fold it into the logits, so that "
+        "probabilities are as high as the model is right.",
+    )
+    flip_average: bool = Field(
+        False,
+        description="Export the mean of the logits of an image and of its mirror: a little more "
+        "accurate, twice the work.",
     )
     augment: AugmentSettings = Field(
         default_factory=AugmentSettings, description="Augmentation inside the input pipeline."

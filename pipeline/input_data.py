@@ -8,7 +8,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.components.trainer.fn_args_utils import DataAccessor
 from tfx_bsl.public.tfxio import TensorFlowDatasetOptions
 
-from pipeline.augmentation import augment
+from pipeline.augmentation import augment, mixup
 from pipeline.config import TrainSettings
 from pipeline.features import CONTENT_HASH_KEY, IMAGE_KEY, LABEL_KEY
 from pipeline.preprocessing import LABELS_VOCABULARY
@@ -112,13 +112,14 @@ def training_batches(
         .batch(settings.batch_size, drop_remainder=True)
     )
     seeds = tf.data.Dataset.random(seed=settings.seed, rerandomize_each_iteration=True).batch(2)
+
+    def change(batch: tuple[tf.Tensor, tf.Tensor], seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        images = augment(batch[0], settings.augment, seed)
+        return mixup(images, batch[1], settings.augment.mixup, tf.random.fold_in(seed, 1))
+
     return (
         tf.data.Dataset.zip(batches, seeds)
-        .map(
-            lambda batch, seed: (augment(batch[0], settings.augment, seed), batch[1]),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
+        .map(change, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         .prefetch(tf.data.AUTOTUNE)
     )
 

@@ -4,15 +4,20 @@ import keras
 
 from pipeline.config import TrainSettings
 
+LOGITS_LAYER = "logits"
+
 
 def build_model(settings: TrainSettings, size: int, classes: int) -> keras.Model:
     """Builds the uncompiled CNN.
 
-    Each stage is `convolutions` times Conv2D, BatchNormalization and activation; max-pooling halves
-    the side between stages, then come global average pooling, dropout and the logits.
+    Each stage is `convolutions` times Conv2D, BatchNormalization and activation, then
+    `residual_blocks` times two of them around a shortcut (He et al., 2016, "Deep Residual Learning
+    for Image Recognition"). Max-pooling halves the side between stages; at the end come global
+    average pooling, dropout and the logits.
 
     Args:
-      settings: `filters`, `stem_stride`, `convolutions`, `activation`, `dropout`, `l2` are used.
+      settings: `filters`, `stem_stride`, `convolutions`, `residual_blocks`, `activation`,
+        `dropout` and `l2` are used.
       size: Height and width of the image, in pixels.
       classes: Number of logits.
 
@@ -32,14 +37,32 @@ def build_model(settings: TrainSettings, size: int, classes: int) -> keras.Model
                 settings=settings,
                 name=f"stage{stage}_conv{index}",
             )
+        for block in range(settings.residual_blocks):
+            x = _residual_block(x, filters, settings, name=f"stage{stage}_block{block}")
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     x = keras.layers.Dropout(settings.dropout, seed=settings.seed, name="dropout")(x)
     # float32 under mixed precision too: a float16 softmax underflows.
-    logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
+    logits = keras.layers.Dense(classes, dtype="float32", name=LOGITS_LAYER)(x)
     return keras.Model(image, logits, name="expression_cnn")
 
 
 def _convolution(
+    x: keras.KerasTensor, filters: int, stride: int, settings: TrainSettings, name: str
+) -> keras.KerasTensor:
+    x = _normalized_convolution(x, filters, stride, settings, name)
+    return keras.layers.Activation(settings.activation, name=f"{name}_act")(x)
+
+
+def _residual_block(
+    x: keras.KerasTensor, filters: int, settings: TrainSettings, name: str
+) -> keras.KerasTensor:
+    change = _convolution(x, filters, 1, settings, name=f"{name}_conv0")
+    change = _normalized_convolution(change, filters, 1, settings, name=f"{name}_conv1")
+    x = keras.layers.Add(name=f"{name}_add")([x, change])
+    return keras.layers.Activation(settings.activation, name=f"{name}_act")(x)
+
+
+def _normalized_convolution(
     x: keras.KerasTensor, filters: int, stride: int, settings: TrainSettings, name: str
 ) -> keras.KerasTensor:
     x = keras.layers.Conv2D(
@@ -53,8 +76,15 @@ def _convolution(
         name=name,
     )(x)
     # Keras' default momentum of 0.99 lags behind by more than a small data set's first epochs.
-    x = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
-    return keras.layers.Activation(settings.activation, name=f"{name}_act")(x)
+    return keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
+
+
+def flip_averaged(network: keras.Model) -> keras.Model:
+    """The mean of the logits of an image and of its mirror image, as a model of the same shapes."""
+    image = keras.Input(network.input_shape[1:], name="image")
+    mirror = keras.ops.flip(image, axis=2)
+    logits = keras.layers.Average(name="mean_logits")([network(image), network(mirror)])
+    return keras.Model(image, logits, name=f"{network.name}_flip_averaged")
 
 
 def build_optimizer(settings: TrainSettings, steps_per_epoch: int) -> keras.optimizers.Optimizer:

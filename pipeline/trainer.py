@@ -6,7 +6,14 @@ import keras
 import numpy as np
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from pipeline import input_data, model, signatures, training_report, training_setup
+from pipeline import (
+    input_data,
+    model,
+    signatures,
+    temperature,
+    training_report,
+    training_setup,
+)
 from pipeline.callbacks import ProgressCallback, training_callbacks
 from pipeline.checkpoints import CheckpointFolder
 from pipeline.config import TrainSettings
@@ -46,10 +53,13 @@ def run_fn(fn_args: FnArgs) -> None:
     )
     checkpoints.restore_best(network)
     network = _in_float32(network, settings, config["size"])
+    exported = model.flip_averaged(network) if settings.flip_average else network
+    if settings.calibrate:
+        temperature.fold(network, temperature.fit(exported, data.validate))
 
-    _write_reports(fn_args, network, data.source, settings, checkpoints)
+    _write_reports(fn_args, exported, data.source, settings, checkpoints)
     signatures.export(
-        network,
+        exported,
         data.transform_output,
         data.labels,
         config["size"],
@@ -60,7 +70,7 @@ def run_fn(fn_args: FnArgs) -> None:
 
 
 def _in_float32(network: keras.Model, settings: TrainSettings, size: int) -> keras.Model:
-    """The same model without float16 operations, which TFLite can't convert."""
+    """The same model without operations in half precision, which TFLite can't convert."""
     if keras.mixed_precision.global_policy().name == "float32":
         return network
     keras.mixed_precision.set_global_policy("float32")

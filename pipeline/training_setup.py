@@ -1,6 +1,7 @@
 """What every way of training starts from: the batches, and the compiled network."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import keras
 import tensorflow as tf
@@ -43,10 +44,17 @@ class TrainingData:
 def configure(settings: TrainSettings) -> None:
     """Seeds Python, NumPy and TensorFlow, and sets the precision that layers are built with."""
     keras.utils.set_random_seed(settings.seed)
-    accelerated = bool(tf.config.list_physical_devices("GPU"))
-    keras.mixed_precision.set_global_policy(
-        "mixed_float16" if accelerated and settings.mixed_precision else "float32"
-    )
+    keras.mixed_precision.set_global_policy(_policy(settings.precision))
+
+
+def _policy(precision: Literal["auto", "bfloat16", "float32"]) -> str:
+    match precision:
+        case "auto":
+            return "mixed_float16" if tf.config.list_physical_devices("GPU") else "float32"
+        case "bfloat16":
+            return "mixed_bfloat16"
+        case "float32":
+            return "float32"
 
 
 def read_data(fn_args: FnArgs, settings: TrainSettings) -> TrainingData:
