@@ -39,6 +39,19 @@ class EdgeEvaluation(artifact.Artifact):
     TYPE_ANNOTATION = system_artifacts.Metrics
 
 
+class RobustnessEvaluation(artifact.Artifact):
+    """Accuracy on changed images: `robustness.json` and `robustness.png` under the URI."""
+
+    TYPE_NAME = "RobustnessEvaluation"
+    TYPE_ANNOTATION = system_artifacts.Metrics
+
+
+class RobustnessBlessing(artifact.Artifact):
+    """Whether changed images cost no more than the bound: as `ModelBlessing`, `blessed`."""
+
+    TYPE_NAME = "RobustnessBlessing"
+
+
 class Predictions(artifact.Artifact):
     """Labels given to unlabelled images: `predictions.csv` under the artifact's URI."""
 

@@ -24,9 +24,18 @@ def split_dataset(examples: list[Artifact], split: str) -> tf.data.Dataset:
 
 
 def sample_images(dataset: tf.data.Dataset, count: int, size: int, seed: int) -> np.ndarray:
-    """Draws images at random, each equally likely, in one pass and bounded memory.
+    """Draws images at random; arguments as of `sample_labelled`.
 
-    Algorithm R of Vitter, "Random Sampling with a Reservoir", ACM TOMS 11(1), 1985.
+    Returns:
+        uint8[m, size, size, 1] with m <= count.
+    """
+    return _images(_draw(dataset, count, seed), size)
+
+
+def sample_labelled(
+    dataset: tf.data.Dataset, count: int, size: int, seed: int
+) -> tuple[np.ndarray, list[str]]:
+    """Draws images and their class names at random.
 
     Args:
         dataset: serialized examples, string[].
@@ -35,18 +44,11 @@ def sample_images(dataset: tf.data.Dataset, count: int, size: int, seed: int) ->
         seed: what the draw depends on, besides the examples and their order.
 
     Returns:
-        uint8[m, size, size, 1] with m <= count.
+        uint8[m, size, size, 1] and m names, with m <= count.
     """
-    generator = random.Random(seed)  # noqa: S311  (no secret)
-    reservoir: list[bytes] = []
-    for index, record in enumerate(dataset.as_numpy_iterator()):
-        if index < count:
-            reservoir.append(record)
-        elif (slot := generator.randrange(index + 1)) < count:
-            reservoir[slot] = record
-    if not reservoir:
-        return np.zeros((0, size, size, 1), np.uint8)
-    return _parse_images(tf.constant(reservoir), size).numpy()
+    records = _draw(dataset, count, seed)
+    labels = _parse_labels(tf.constant(records, tf.string)).numpy()
+    return _images(records, size), [label.decode() for label in labels]
 
 
 def labelled_batches(
@@ -55,12 +57,35 @@ def labelled_batches(
     """Yields uint8[n, size, size, 1] images and their n class names, n <= batch_size."""
 
     def parse(records: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        labels = tf.io.parse_example(records, {LABEL_KEY: tf.io.FixedLenFeature([], tf.string)})
-        return _parse_images(records, size), labels[LABEL_KEY]
+        return _parse_images(records, size), _parse_labels(records)
 
     batches = dataset.batch(batch_size).map(parse, num_parallel_calls=tf.data.AUTOTUNE)
     for images, labels in batches.prefetch(1).as_numpy_iterator():
         yield images, [label.decode() for label in labels]
+
+
+def _draw(dataset: tf.data.Dataset, count: int, seed: int) -> list[bytes]:
+    """Draws records, each equally likely, in one pass and bounded memory.
+
+    Algorithm R of Vitter, "Random Sampling with a Reservoir", ACM TOMS 11(1), 1985.
+    """
+    generator = random.Random(seed)  # noqa: S311  (no secret)
+    reservoir: list[bytes] = []
+    for index, record in enumerate(dataset.as_numpy_iterator()):
+        if index < count:
+            reservoir.append(record)
+        elif (slot := generator.randrange(index + 1)) < count:
+            reservoir[slot] = record
+    return reservoir
+
+
+def _images(records: list[bytes], size: int) -> np.ndarray:
+    return _parse_images(tf.constant(records, tf.string), size).numpy()
+
+
+def _parse_labels(records: tf.Tensor) -> tf.Tensor:
+    features = tf.io.parse_example(records, {LABEL_KEY: tf.io.FixedLenFeature([], tf.string)})
+    return features[LABEL_KEY]
 
 
 def _parse_images(records: tf.Tensor, size: int) -> tf.Tensor:

@@ -251,6 +251,22 @@ class EdgeSettings(Section):
     )
 
 
+class RobustnessSettings(Section):
+    """What changed images may cost."""
+
+    images: int = Field(
+        1000,
+        ge=0,
+        le=20_000,
+        description="Images of the eval split, drawn at random, that are asked about with changed "
+        "light, sharpness and framing; 0 leaves the report out.",
+    )
+    max_drop: Fraction = Field(
+        0.25, description="Most accuracy that a change may cost before the run says so."
+    )
+    gate: bool = Field(False, description="Push no model that loses more than robustness.max_drop.")
+
+
 class ServingCheckSettings(Section):
     """Whether the candidate can be served, tried before it is pushed."""
 
@@ -310,6 +326,7 @@ class Settings(Section):
     train: TrainSettings = Field(default_factory=TrainSettings)
     evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
     edge: EdgeSettings = Field(default_factory=EdgeSettings)
+    robustness: RobustnessSettings = Field(default_factory=RobustnessSettings)
     serving_check: ServingCheckSettings = Field(default_factory=ServingCheckSettings)
     push: PushSettings = Field(default_factory=PushSettings)
     infer: InferSettings = Field(default_factory=InferSettings)

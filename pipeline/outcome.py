@@ -6,6 +6,7 @@ from pathlib import Path
 from components.evaluation_reader import missed_thresholds, read_metrics
 from components.image_example_gen.report import IngestReport, read_report
 from components.prediction_table import PREDICTIONS_FILE
+from components.robustness_report.report import PICTURE_FILE, RobustnessResults
 from components.serving_check.report import REPORT_FILE as SERVING_REPORT
 from components.serving_check.report import ServingReport
 from components.serving_check.report import read_report as read_serving_report
@@ -35,6 +36,9 @@ class Outcome:
       pushed: Versions that are there to be taken.
       training: Folder with the Trainer's reports.
       predictions: The table of bulk inference, if there was any.
+      labels: Class names, sorted.
+      robustness: The SavedModel on changed images, if the run has that report.
+      robustness_picture: Its picture, if there is one.
     """
 
     ingest: IngestReport
@@ -46,6 +50,8 @@ class Outcome:
     training: Path
     predictions: Path | None = None
     labels: list[str] = field(default_factory=list)
+    robustness: RobustnessResults | None = None
+    robustness_picture: Path | None = None
 
 
 def read_outcome(outputs: Outputs) -> Outcome:
@@ -55,8 +61,12 @@ def read_outcome(outputs: Outputs) -> Outcome:
     missed = missed_thresholds(evaluation)
     serving = _read_serving(outputs)
     # What was not blessed is neither served nor converted, which needs no saying.
-    if not missed and serving is not None:
-        missed = serving.reasons
+    robustness = outputs.get(("RobustnessReport", "evaluation"))
+    changed = RobustnessResults.read(robustness.uri) if robustness else None
+    if not missed:
+        missed = serving.reasons if serving is not None else []
+        if changed is not None:
+            missed = [*missed, *changed.missed]
     ingest = read_report(Path(outputs["ImageExampleGen", "ingest_report"].uri))
     blessed = bool(custom_int(outputs["Evaluator", "blessing"], "blessed"))
     pushed = []
@@ -76,6 +86,8 @@ def read_outcome(outputs: Outputs) -> Outcome:
         training=Path(outputs["Trainer", "model_run"].uri),
         predictions=Path(table.uri) / PREDICTIONS_FILE if table and blessed else None,
         labels=sorted(ingest.splits["train"].classes),
+        robustness=changed,
+        robustness_picture=Path(robustness.uri) / PICTURE_FILE if robustness else None,
     )
 
 

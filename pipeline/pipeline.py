@@ -22,6 +22,7 @@ from components.prediction_table import (
     PREDICTED_SCORE_KEY,
     PredictionTable,
 )
+from components.robustness_report.component import RobustnessReport
 from components.serving_check.component import ServingCheck
 from components.tflite_converter.component import TFLiteConverter
 from components.tflite_evaluator.component import TFLiteEvaluator
@@ -43,7 +44,7 @@ TENSORFLOW_SERVING = "2.21.0"
 """Tag of the TensorFlow Serving image, as in `serving_configs/docker-compose.yml`."""
 
 _CALLED_BY_NAME = ("pipeline.preprocessing", "pipeline.trainer", "pipeline.calibration")
-_OF_THE_MODEL = ("data", "validate", "image", "train", "evaluate", "edge")
+_OF_THE_MODEL = ("data", "validate", "image", "train", "evaluate", "edge", "robustness")
 
 
 def create_pipeline(
@@ -176,6 +177,19 @@ def create_pipeline(
         code_fingerprint=code_fingerprint("components.tflite_evaluator.executor"),
     )
 
+    robustness_report = robustness_blessing = None
+    if settings.robustness.images:
+        robustness_report = RobustnessReport(
+            model=model,
+            model_blessing=blessing,
+            examples=examples,
+            num_images=settings.robustness.images,
+            max_drop=settings.robustness.max_drop,
+            gate=settings.robustness.gate,
+            code_fingerprint=code_fingerprint("components.robustness_report.executor"),
+        )
+        robustness_blessing = robustness_report.outputs["blessing"]
+
     # Publishing
     infra_blessing = None
     serving_check = _serving_check(settings.serving_check, model, blessing, examples)
@@ -186,6 +200,7 @@ def create_pipeline(
         model=model,
         model_blessing=blessing,
         infra_blessing=infra_blessing,
+        robustness_blessing=robustness_blessing,
         evaluation=evaluator.outputs["evaluation"],
         ingest_report=ingest_report,
         base_directory=str(workspace.serving(settings.data.name)),
@@ -198,6 +213,7 @@ def create_pipeline(
         model=model,
         model_blessing=blessing,
         infra_blessing=infra_blessing,
+        robustness_blessing=robustness_blessing,
         edge_model=edge_model,
         edge_blessing=tflite_evaluator.outputs["blessing"],
         edge_evaluation=tflite_evaluator.outputs["evaluation"],
@@ -229,6 +245,8 @@ def create_pipeline(
         edge_pusher,
     ]
 
+    if robustness_report is not None:
+        components.append(robustness_report)
     if serving_check is not None:
         components.append(serving_check)
     if unlabelled is not None:
@@ -342,6 +360,8 @@ def _manifest(settings: Settings) -> str:
     # Where and how it ran is the machine's business, not the model's.
     values = {name: value for name, value in as_dict(settings).items() if name in _OF_THE_MODEL}
     thresholds = {**values["evaluate"], "edge_accuracy_drop": settings.edge.max_accuracy_drop}
+    if settings.robustness.gate:
+        thresholds["robustness_drop"] = settings.robustness.max_drop
     code = {name: code_fingerprint(name) for name in (__name__, *_CALLED_BY_NAME)}
     return json.dumps(
         {

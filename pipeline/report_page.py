@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 
 from components.prediction_table import PREDICTIONS_FILE
+from components.robustness_report.report import PICTURE_FILE, RobustnessResults
 from pipeline.config import Settings, as_dict
 from pipeline.outcome import Outcome
 from pipeline.summary import gate_rows
@@ -15,6 +16,10 @@ _PICTURES = {
     "history.png": "Loss and accuracy by epoch; validation is a part of the train split.",
     "confusion_matrix.png": "Confusion matrix of the eval split, images by label and prediction.",
 }
+_ROBUSTNESS = (
+    "Accuracy on the same images of the eval split, changed in one way at a time, with the 95 % "
+    "interval of the change."
+)
 _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -41,6 +46,7 @@ def write(folder: Path, outcome: Outcome, settings: Settings, run_id: str) -> Pa
     """
     folder.mkdir(parents=True, exist_ok=True)
     sources: dict[str, Path | None] = {name: outcome.training / name for name in _PICTURES}
+    sources[PICTURE_FILE] = outcome.robustness_picture
     sources[PREDICTIONS_FILE] = outcome.predictions
     for name, source in sources.items():
         if source is not None and source.exists():
@@ -81,12 +87,7 @@ def _page(folder: Path, outcome: Outcome, settings: Settings, run_id: str) -> st
             for pushed in outcome.pushed
         ),
         "<h2>Training</h2>",
-        *(
-            f"<figure><img src='{name}' alt='{escape(text)}'>"
-            f"<figcaption>{escape(text)}</figcaption></figure>"
-            for name, text in _PICTURES.items()
-            if (folder / name).exists()
-        ),
+        *(_figure(folder, name, text) for name, text in _PICTURES.items()),
         "<h2>Metrics of the eval split</h2>",
         _table(
             ["Metric", "Value"],
@@ -95,6 +96,7 @@ def _page(folder: Path, outcome: Outcome, settings: Settings, run_id: str) -> st
                 for name, value in (outcome.metrics | outcome.edge.metrics()).items()
             ],
         ),
+        _robustness(folder, outcome.robustness) if outcome.robustness else "",
         "<h2>Data</h2>",
         _data(outcome),
         "<h2>Settings</h2>",
@@ -105,6 +107,38 @@ def _page(folder: Path, outcome: Outcome, settings: Settings, run_id: str) -> st
         "<meta name='viewport' content='width=device-width'>"
         f"<title>{escape(settings.data.name)}: {verdict}</title><style>{_STYLE}</style></head>"
         f"<body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def _figure(folder: Path, name: str, text: str) -> str:
+    if not (folder / name).exists():
+        return ""
+    return (
+        f"<figure><img src='{name}' alt='{escape(text)}'>"
+        f"<figcaption>{escape(text)}</figcaption></figure>"
+    )
+
+
+def _robustness(folder: Path, report: RobustnessResults) -> str:
+    if not report.results:
+        return f"<h2>Robustness</h2><p>{escape(report.not_measured)}</p>"
+    consequence = "is not pushed" if report.gate else "is pushed all the same"
+    rows = [
+        [
+            escape(f"{result.perturbation}: {result.setting}"),
+            f"{result.accuracy:.4f}",
+            f"{result.drop:+.4f} ± {result.margin:.4f}",
+            f"<span class='{word}'>{told}</span>",
+        ]
+        for result in report.results
+        for word, told in [("passed", "within") if report.holds(result) else ("missed", "beyond")]
+    ]
+    return (
+        f"<h2>Robustness</h2><p>{report.accuracy:.4f} on {report.images} images of the eval split "
+        f"as they are. A model that loses more than {report.max_drop:g} to a change "
+        f"{consequence} (robustness.gate).</p>"
+        + _figure(folder, PICTURE_FILE, _ROBUSTNESS)
+        + _table(["Change", "Accuracy", "Drop", "Bound"], rows)
     )
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from components.image_example_gen import report as ingest_report
+from components.robustness_report.report import RobustnessResults
 from pipeline.config import Settings
 from pipeline.outcome import Outcome
 
@@ -17,6 +18,8 @@ def show(console: Console, outcome: Outcome, settings: Settings, report_page: Pa
     for table in ingest_report.render(outcome.ingest):
         console.print(table)
     console.print(gates(outcome, settings))
+    if outcome.robustness is not None and outcome.robustness.results:
+        console.print(robustness(outcome.robustness))
     for pushed in outcome.pushed:
         console.print(Text(f"Pushed {pushed.kind} version {pushed.version}: {pushed.path}"))
     if outcome.predictions is not None:
@@ -37,6 +40,30 @@ def gates(outcome: Outcome, settings: Settings) -> Table:
             measured,
             bound,
             Text("passed", "green") if passed else Text("missed", "red"),
+        )
+    return table
+
+
+def robustness(report: RobustnessResults) -> Table:
+    """What each change of the images costs; a drop above the bound is marked."""
+    table = Table(
+        title=f"Accuracy on changed images ({report.accuracy:.4f} unchanged, {report.images:,} "
+        "drawn from eval)",
+        title_justify="left",
+    )
+    table.add_column("Change")
+    table.add_column("Accuracy by strength")
+    table.add_column("Largest drop", justify="right")
+    table.add_column(f"Bound {report.max_drop:g}")
+    for name, results in report.by_perturbation().items():
+        worst = max(results, key=lambda result: result.drop)
+        told = ", ".join(f"{result.setting} {result.accuracy:.3f}" for result in results)
+        within = report.holds(worst)
+        table.add_row(
+            Text(name),
+            Text(told),
+            f"{worst.drop:.4f}",
+            Text("within", "green") if within else Text("beyond", "yellow"),
         )
     return table
 
@@ -76,6 +103,15 @@ def gate_rows(outcome: Outcome, settings: Settings) -> Iterator[tuple[str, str, 
             if latency is not None:
                 name = f"95th percentile of one image over {protocol}"
                 yield name, f"{latency:.1f} ms", f"≤ {most:.0f} ms", latency <= most
+    changed = outcome.robustness
+    if changed is not None and changed.gate and changed.worst is not None:
+        worst = changed.worst
+        yield (
+            f"accuracy lost to {worst.perturbation}: {worst.setting}",
+            f"{worst.drop:.4f}",
+            f"≤ {changed.max_drop:.4f}",
+            changed.holds(worst),
+        )
     if outcome.edge.int8 is not None and outcome.edge.saved_model_accuracy is not None:
         drop = outcome.edge.saved_model_accuracy - outcome.edge.int8.accuracy
         most = settings.edge.max_accuracy_drop

@@ -3,7 +3,13 @@
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import BaseChannel, Channel, component_spec, standard_artifacts
 
-from components.artifacts import EdgeBlessing, EdgeEvaluation, EdgeModel, IngestReport
+from components.artifacts import (
+    EdgeBlessing,
+    EdgeEvaluation,
+    EdgeModel,
+    IngestReport,
+    RobustnessBlessing,
+)
 from components.atomic_pusher import executor
 
 
@@ -24,6 +30,9 @@ class AtomicPusherSpec(component_spec.ComponentSpec):
         ),
         "infra_blessing": component_spec.ChannelParameter(
             type=standard_artifacts.InfraBlessing, optional=True
+        ),
+        "robustness_blessing": component_spec.ChannelParameter(
+            type=RobustnessBlessing, optional=True
         ),
         "evaluation": component_spec.ChannelParameter(
             type=standard_artifacts.ModelEvaluation, optional=True
@@ -74,6 +83,7 @@ class AtomicPusher(base_component.BaseComponent):
         keep_versions: int = 3,
         model_blessing: BaseChannel | None = None,
         infra_blessing: BaseChannel | None = None,
+        robustness_blessing: BaseChannel | None = None,
         evaluation: BaseChannel | None = None,
         edge_model: BaseChannel | None = None,
         edge_blessing: BaseChannel | None = None,
@@ -91,6 +101,7 @@ class AtomicPusher(base_component.BaseComponent):
             keep_versions: how many versions stay.
             model_blessing: the Evaluator's.
             infra_blessing: that of a check that the model can be served.
+            robustness_blessing: that of a bound on what changed images cost.
             evaluation: the Evaluator's, for the metrics in the manifest.
             edge_model: TFLite models made from `model`, to be published.
             edge_blessing: the edge gate's.
@@ -105,6 +116,7 @@ class AtomicPusher(base_component.BaseComponent):
                 model=model,
                 model_blessing=model_blessing,
                 infra_blessing=infra_blessing,
+                robustness_blessing=robustness_blessing,
                 evaluation=evaluation,
                 edge_model=edge_model,
                 edge_blessing=edge_blessing,

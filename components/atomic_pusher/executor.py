@@ -64,11 +64,12 @@ class Executor(tfx_executor.Executor):
         pushed_model.set_int_custom_property(ALREADY_PUSHED_KEY, int(published.already_pushed))
 
     def CheckBlessing(self, input_dict: _Artifacts) -> bool:
-        """Returns whether the model and, where there is one, the edge model are blessed."""
-        edge_blessing = input_dict.get("edge_blessing")
-        if edge_blessing and not model_utils.is_model_blessed(edge_blessing[0]):
-            logging.info("The edge model was not blessed; nothing is pushed.")
-            return False
+        """Returns whether every blessing that there is, of the project's own too, is positive."""
+        for key in ("edge_blessing", "robustness_blessing"):
+            given = input_dict.get(key)
+            if given and not model_utils.is_model_blessed(given[0]):
+                logging.info("The %s is negative; nothing is pushed.", key.replace("_", " "))
+                return False
         return super().CheckBlessing(input_dict)
 
 

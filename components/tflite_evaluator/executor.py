@@ -5,11 +5,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_executor
 from tfx.types import Artifact, artifact_utils
-from tfx.utils import io_utils, path_utils
+from tfx.utils import path_utils
 
+from components.blessing import bless
 from components.edge_model import CONVERTED_KEY, LABELS_FILE
 from components.example_reader import labelled_batches, split_dataset
 from components.tflite_evaluator.evaluation import compare
@@ -34,7 +34,7 @@ class Executor(base_executor.BaseExecutor):
             report = self._evaluate(input_dict, edge_model, exec_properties)
         report.write(artifact_utils.get_single_uri(output_dict["evaluation"]))
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
-        _bless(blessing, report, edge_model)
+        bless(blessing, report.blessed, report.missed, of=edge_model)
         logging.info("Edge model %s.", "blessed" if report.blessed else " ".join(report.missed))
 
     def _evaluate(
@@ -57,18 +57,3 @@ class Executor(base_executor.BaseExecutor):
             exec_properties["max_probability_difference"],
         )
         return report.model_copy(update={"missed": missed})
-
-
-def _bless(blessing: Artifact, report: EdgeReport, edge_model: Artifact) -> None:
-    name = constants.BLESSED_FILE_NAME if report.blessed else constants.NOT_BLESSED_FILE_NAME
-    io_utils.write_string_file(f"{blessing.uri}/{name}", "\n".join(report.missed))
-    blessing.set_int_custom_property(
-        constants.ARTIFACT_PROPERTY_BLESSED_KEY,
-        constants.BLESSED_VALUE if report.blessed else constants.NOT_BLESSED_VALUE,
-    )
-    blessing.set_string_custom_property(
-        constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, edge_model.uri
-    )
-    blessing.set_int_custom_property(
-        constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, edge_model.id
-    )

@@ -1,12 +1,10 @@
 """What the edge gate measured, and what it makes of it."""
 
-from pathlib import Path
+from typing import ClassVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
-from pipeline.errors import UserError
-
-REPORT_FILE = "edge_evaluation.json"
+from components.stored_report import StoredReport
 
 
 class TFLiteResult(BaseModel):
@@ -25,8 +23,11 @@ class TFLiteResult(BaseModel):
     )
 
 
-class EdgeReport(BaseModel):
+class EdgeReport(StoredReport):
     """The edge gate's findings; without results if nothing was converted."""
+
+    FILE: ClassVar[str] = "edge_evaluation.json"
+    WHAT: ClassVar[str] = "an edge evaluation"
 
     examples: int = Field(default=0, ge=0, description="evaluated: those with a known label")
     unknown_labels: int = Field(default=0, ge=0, description="examples left out for their label")
@@ -41,27 +42,6 @@ class EdgeReport(BaseModel):
     def blessed(self) -> bool:
         """Whether the int8 model may be pushed."""
         return not self.missed
-
-    def write(self, folder: str) -> None:
-        """Writes `edge_evaluation.json` into the folder."""
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        path = Path(folder) / REPORT_FILE
-        partial = path.with_name(f".{REPORT_FILE}.part")
-        partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        partial.replace(path)
-
-    @classmethod
-    def read(cls, folder: str) -> "EdgeReport":
-        """Reads the report of an `EdgeEvaluation` artifact.
-
-        Raises:
-            UserError: there is none, or it cannot be read.
-        """
-        path = Path(folder) / REPORT_FILE
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError):
-            raise UserError(f"{path} is not an edge evaluation; run the pipeline again.") from None
 
     def metrics(self) -> dict[str, float]:
         """Returns the numbers, flat, as a manifest records them."""

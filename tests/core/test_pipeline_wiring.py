@@ -31,6 +31,7 @@ _NODES = [
     "Trainer",
     "LatestBlessedModel",
     "Evaluator",
+    "RobustnessReport",
     "ServingCheck",
     "TFLiteConverter",
     "TFLiteEvaluator",
@@ -90,6 +91,18 @@ def test_tensorflow_serving_itself_can_be_asked_instead() -> None:
     assert check.node_info.type.name.endswith("InfraValidator")
     compose = (REPOSITORY / "serving_configs" / "docker-compose.yml").read_text()
     assert f"image: tensorflow/serving:{TENSORFLOW_SERVING}\n" in compose
+
+
+def test_the_robustness_report_withholds_its_blessing_from_both_pushers() -> None:
+    nodes = _defaults()
+    for pusher in _PUSHERS:
+        assert "robustness_blessing" in nodes[pusher].inputs.inputs
+        assert "RobustnessReport" in nodes[pusher].upstream_nodes
+    assert "Evaluator" in nodes["RobustnessReport"].upstream_nodes
+
+
+def test_the_robustness_report_can_be_left_out() -> None:
+    assert "RobustnessReport" not in _compiled(["robustness.images=0"])
 
 
 def test_the_serving_check_can_be_left_out() -> None:
@@ -175,6 +188,9 @@ def test_statistics_look_into_images() -> None:
         ("evaluate.class_recall=0.7", {"Evaluator"}),
         ("edge.representative_images=70", {"TFLiteConverter"}),
         ("edge.max_accuracy_drop=0.7", {"TFLiteEvaluator"}),
+        ("robustness.images=70", {"RobustnessReport"}),
+        ("robustness.max_drop=0.7", {"RobustnessReport"}),
+        ("robustness.gate=true", {"RobustnessReport"}),
         ("data.min_side=24", {"ImageExampleGen"}),
         ("data.class_aliases={rage='angry'}", {"ImageExampleGen"}),
     ],
@@ -215,7 +231,14 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("pipeline/callbacks.py", {"Trainer"}),
         (
             "pipeline/preprocessing.py",
-            {"Transform", "Trainer", "ServingCheck", "TFLiteConverter", "TFLiteEvaluator"},
+            {
+                "Transform",
+                "Trainer",
+                "RobustnessReport",
+                "ServingCheck",
+                "TFLiteConverter",
+                "TFLiteEvaluator",
+            },
         ),
         ("pipeline/calibration.py", {"Evaluator"}),
         ("components/data_gate.py", {"DataGate"}),

@@ -13,6 +13,7 @@ from components.image_example_gen.report import (
     SourceInfo,
     SplitCounts,
 )
+from components.robustness_report.report import PerturbedResult, RobustnessResults
 from components.tflite_evaluator.report import EdgeReport
 from pipeline import config, report_page
 from pipeline.outcome import Outcome, Pushed
@@ -136,3 +137,29 @@ def test_a_report_holds_nothing_of_the_run_before(tmp_path: Path, training: Path
     page = _write(reports, _outcome(training))
     assert {path.name for path in reports.iterdir()} == {"index.html", "confusion_matrix.png"}
     assert "history.png" not in page
+
+
+@pytest.mark.parametrize(
+    ("gate", "consequence"), [(True, "is not pushed"), (False, "all the same")]
+)
+def test_robustness_is_shown_with_what_is_beyond_the_bound(
+    tmp_path: Path, training: Path, gate: bool, consequence: str
+) -> None:
+    picture = tmp_path / "robustness.png"
+    picture.write_bytes(b"PNG")
+    results = [
+        PerturbedResult(
+            perturbation=name, strength=1, setting="1", accuracy=0.8 - drop, drop=drop, margin=0.01
+        )
+        for name, drop in (("blur", 0.3), ("shift", 0.05))
+    ]
+    report = RobustnessResults(images=9, accuracy=0.8, max_drop=0.1, gate=gate, results=results)
+    outcome = _outcome(training, robustness=report, robustness_picture=picture)
+    page = _write(tmp_path / "reports", outcome)
+    assert (tmp_path / "reports" / "robustness.png").exists()
+    assert "robustness.png" in page
+    text = _Page(page).text
+    assert ("accuracy lost to blur: 1" in text) == gate
+    assert "blur: 1" in text
+    assert any(consequence in piece for piece in text)
+    assert (text.count("beyond"), text.count("within")) == (1, 1)

@@ -8,7 +8,13 @@ import pytest
 from tfx.types import Artifact, Channel, standard_artifacts
 from tfx.utils import path_utils
 
-from components.artifacts import EdgeBlessing, EdgeEvaluation, EdgeModel, IngestReport
+from components.artifacts import (
+    EdgeBlessing,
+    EdgeEvaluation,
+    EdgeModel,
+    IngestReport,
+    RobustnessBlessing,
+)
 from components.atomic_pusher.component import AtomicPusher
 from components.atomic_pusher.executor import Executor
 from components.image_example_gen.report import SourceInfo, build_report, write_report
@@ -88,13 +94,16 @@ def test_blessed_model_is_published_and_recorded(model: Artifact, tmp_path: Path
     assert {key: getattr(manifest, key) for key in context} == context
 
 
-@pytest.mark.parametrize("refused", ["model_blessing", "infra_blessing", "edge_blessing"])
+@pytest.mark.parametrize(
+    "refused", ["model_blessing", "infra_blessing", "robustness_blessing", "edge_blessing"]
+)
 def test_nothing_is_pushed_unless_every_blessing_is_positive(
     model: Artifact, tmp_path: Path, refused: str
 ) -> None:
     types = {
         "model_blessing": standard_artifacts.ModelBlessing,
         "infra_blessing": standard_artifacts.InfraBlessing,
+        "robustness_blessing": RobustnessBlessing,
         "edge_blessing": EdgeBlessing,
     }
     blessings = {key: blessing(t(), tmp_path / key, key != refused) for key, t in types.items()}

@@ -1,0 +1,1 @@
+"""Measures what common changes of an image cost a model's accuracy."""
