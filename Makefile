@@ -14,7 +14,7 @@ ARGS ?=
 RUN_ARGS := --workspace "$(WORKSPACE)" $(if $(DATA),--data "$(DATA)") $(if $(PROFILE),--profile $(PROFILE)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve web webcam test test-tfs lint bench bench-serving bench-webcam clean requirements
+.PHONY: help setup run serve web webcam test test-tfs lint bench bench-serving bench-webcam bench-peers clean requirements
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench-serving: $(ENVIRONMENT) ## measure the server beside the in-process model 
 
 bench-webcam: $(ENVIRONMENT) ## measure the webcam client beside fer; needs a pushed model
 	@$(VENV)/python -m benchmarks.webcam --workspace "$(WORKSPACE)" $(ARGS)
+
+bench-peers: $(ENVIRONMENT) ## measure the pushed models beside packages of PyPI; DATA is FER2013
+	@$(VENV)/python -m benchmarks.peers --data "$(DATA)" --workspace "$(WORKSPACE)" $(ARGS)
 
 clean: ## remove the environment and the caches; the workspace stays
 	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -59,9 +59,13 @@ def pipeline_vs_plain(pairs: Sequence[Pair]) -> str:
     ]
     return "\n\n".join(
         [
-            _table(head, totals),
-            _table(["Component, s", *head[1:]], _phases(pairs, [p.pipeline for p in pairs])),
-            _table(["Plain script, s", *head[1:]], _phases(pairs, [p.plain for p in pairs])),
+            markdown_table(head, totals),
+            markdown_table(
+                ["Component, s", *head[1:]], _phases(pairs, [p.pipeline for p in pairs])
+            ),
+            markdown_table(
+                ["Plain script, s", *head[1:]], _phases(pairs, [p.plain for p in pairs])
+            ),
         ]
     )
 
@@ -91,7 +95,13 @@ def transform_modes(measured: dict[str, Measured]) -> str:
         "Written, MiB",
         "Peak, GiB",
     ]
-    return _table(head, rows)
+    return markdown_table(head, rows)
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table whose first column is text and whose others are numbers."""
+    rule = [":--", *("--:" for _ in head[1:])]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
 
 
 def replace_section(path: Path, name: str, text: str) -> None:
@@ -156,8 +166,3 @@ def _step_ratio(pair: Pair) -> str:
 
 def _gib(run: Measured) -> str:
     return f"{run.peak_bytes / 2**30:.2f}"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    rule = [":--", *("--:" for _ in head[1:])]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))

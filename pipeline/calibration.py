@@ -9,23 +9,21 @@ import numpy as np
 from tensorflow_model_analysis import metrics
 from tensorflow_model_analysis.metrics import metric_types
 
+from pipeline.calibration_bins import BINS, bin_sums, expected_calibration_error
+
 NAME = "expected_calibration_error"
 
 
 class ExpectedCalibrationError(metrics.Metric):
-    """Mean gap between confidence and accuracy, weighted by the examples of each confidence bin.
+    """`pipeline.calibration_bins.expected_calibration_error`, over Beam."""
 
-    With n_b of n examples in bin b: sum over b of n_b / n * |accuracy_b - confidence_b|, in [0, 1].
-    Guo et al., 2017, "On Calibration of Modern Neural Networks", equation 3.
-    """
-
-    def __init__(self, bins: int = 15, name: str = NAME, code_fingerprint: str = ""):
+    def __init__(self, bins: int = BINS, name: str = NAME, code_fingerprint: str = ""):
         del code_fingerprint  # Of this module: it makes an edit a new Evaluator configuration.
         super().__init__(metrics.merge_per_key_computations(_computations), bins=bins, name=name)
 
 
 def _computations(
-    bins: int = 15,
+    bins: int = BINS,
     name: str = NAME,
     eval_config: Any = None,
     model_name: str = "",
@@ -64,16 +62,12 @@ class _Combiner(beam.CombineFn):
             output_name=self._key.output_name,
             flatten=False,
         ):
-            confidence = float(np.max(probabilities))
-            index = min(int(confidence * self._bins), self._bins - 1)
-            right = float(np.argmax(probabilities) == int(np.ravel(label)[0]))
-            sums[:, index] += (1.0, right, confidence)
+            truth, answers = np.ravel(label)[:1].astype(int), np.reshape(probabilities, (1, -1))
+            sums += bin_sums(truth, answers, self._bins)
         return sums
 
     def merge_accumulators(self, accumulators: Iterable[np.ndarray]) -> np.ndarray:
         return sum(accumulators, self.create_accumulator())
 
     def extract_output(self, sums: np.ndarray) -> dict[metrics.MetricKey, float]:
-        examples, right, confidence = sums
-        gap = np.abs(right - confidence).sum() / max(examples.sum(), 1.0)
-        return {self._key: float(gap)}
+        return {self._key: expected_calibration_error(sums)}

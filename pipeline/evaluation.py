@@ -4,12 +4,11 @@ import tfx.v1  # noqa: F401  (before TFMA)
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 
+from pipeline.calibration_bins import BINS
 from pipeline.config import EvaluateSettings
 from pipeline.features import LABEL_KEY
 from pipeline.fingerprint import code_fingerprint
 from pipeline.signatures import LABEL_INDEX
-
-CALIBRATION_BINS = 15
 
 
 def eval_config(settings: EvaluateSettings) -> tfma.EvalConfig:
@@ -63,7 +62,7 @@ def eval_config(settings: EvaluateSettings) -> tfma.EvalConfig:
             class_name="ExpectedCalibrationError",
             module="pipeline.calibration",
             config=(
-                f'{{"bins": {CALIBRATION_BINS}, '
+                f'{{"bins": {BINS}, '
                 f'"code_fingerprint": "{code_fingerprint("pipeline.calibration")}"}}'
             ),
         ),

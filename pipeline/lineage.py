@@ -12,6 +12,20 @@ Outputs = Mapping[tuple[str, str], metadata_store_pb2.Artifact]
 """Artifact by node id and output key, such as `("Evaluator", "blessing")`."""
 
 
+def newest_run(metadata_db: Path) -> str | None:
+    """The id of the run that was begun last, if there was any.
+
+    Args:
+      metadata_db: The workspace's SQLite file.
+    """
+    if not metadata_db.exists():
+        return None
+    connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(metadata_db))
+    with metadata.Metadata(connection) as handle:
+        runs = handle.store.get_contexts_by_type("pipeline_run")
+    return max(runs, key=lambda run: run.id).name if runs else None
+
+
 def run_outputs(metadata_db: Path, run_id: str) -> Outputs:
     """Finds the artifacts that the nodes of a run made, or took from the cache.
 
