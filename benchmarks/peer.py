@@ -40,9 +40,9 @@ class Peer(Protocol):
 
 
 class Fer:
-    """`fer`: a mini-Xception; its training data is FER2013, quite possibly its test part too."""
+    """`fer`: a mini-Xception, trained on FER2013."""
 
-    classes = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+    classes: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
     def __init__(self, path: str):
         del path
@@ -58,7 +58,7 @@ class Fer:
 
     def classify(self, encoded: bytes) -> np.ndarray:
         """Its scores are rounded to hundredths by the package."""
-        image = self._cv2.imdecode(np.frombuffer(encoded, np.uint8), self._cv2.IMREAD_COLOR)
+        image = _decode(encoded, self._cv2.IMREAD_COLOR)
         whole = [(0, 0, image.shape[1], image.shape[0])]
         [found] = self._detector.detect_emotions(image, face_rectangles=whole)
         return np.array([found["emotions"][name] for name in self.classes])
@@ -68,7 +68,7 @@ class FacexPackage:
     """`facex`: a 200x200 network."""
 
     _NAMES = ("anger", "disgust", "fear", "happy", "neutral", "sadness", "surprised")
-    classes = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+    classes: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 
     def __init__(self, path: str):
         del path
@@ -83,7 +83,7 @@ class FacexPackage:
 
     def classify(self, encoded: bytes) -> np.ndarray:
         """The package classifies the grey crop of a face."""
-        image = self._cv2.imdecode(np.frombuffer(encoded, np.uint8), self._cv2.IMREAD_GRAYSCALE)
+        image = _decode(encoded, self._cv2.IMREAD_GRAYSCALE)
         scores = self._classifier.detect_emotion(image)
         return np.array([scores[name] for name in self._NAMES])
 
@@ -91,7 +91,7 @@ class FacexPackage:
 class Facemood:
     """`facemood`: a 170x170 network; its one function reads a camera, so its steps are taken."""
 
-    classes = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+    classes: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
     def __init__(self, path: str):
         del path
@@ -133,7 +133,7 @@ class TFLite:
 
     def classify(self, encoded: bytes) -> np.ndarray:
         """Decoded as the webcam client does."""
-        image = self._cv2.imdecode(np.frombuffer(encoded, np.uint8), self._cv2.IMREAD_GRAYSCALE)
+        image = _decode(encoded, self._cv2.IMREAD_GRAYSCALE)
         return self._model.predict([image]).probabilities[0]
 
 
@@ -234,6 +234,15 @@ def _times(peer: Peer, images: list[bytes], first: int, count: int) -> list[floa
         peer.classify(images[number % len(images)])
         seconds.append(time.perf_counter() - start)
     return seconds
+
+
+def _decode(encoded: bytes, flags: int) -> np.ndarray:
+    import cv2  # noqa: PLC0415
+
+    image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
+    if image is None:
+        raise ValueError("OpenCV cannot decode an image of the archive")
+    return image
 
 
 def _package(name: str) -> Path:

@@ -9,7 +9,8 @@ peer in every round, so that what else the machine does falls on all alike. `Net
 file alone, all files in turns in one LiteRT interpreter process with one thread; `call` is
 everything from the encoded image to the probabilities, in the package's own code. Memory is the
 largest resident set of the process, interpreter and imports included; size is what the model
-needs on disk, without code.
+needs on disk, without code. The accuracy on images of the train split says what a model has seen:
+one that does as well on the test split was trained on that too.
 
 The packages need an environment beside: see benchmarks/README.md.
 """
@@ -40,12 +41,14 @@ from components.edge_model import FLOAT_FILE, INT8_FILE
 from pipeline.calibration_bins import bin_sums, expected_calibration_error
 from pipeline.config import REPOSITORY, DataSettings
 from pipeline.errors import PipelineError, UserError
+from pipeline.features import EVAL_SPLIT, TRAIN_SPLIT
 from pipeline.version_folder import VersionFolder
 from pipeline.workspace import Workspace
 
 _FOLDER = Path(__file__).parent
 _ROUNDS = 10
 _IMAGES_A_ROUND = 20
+_TRAIN_IMAGES = 700
 _SECTION = "peers"
 
 
@@ -59,6 +62,21 @@ class Candidate:
     python: str = sys.executable
 
 
+@dataclass(frozen=True)
+class Split:
+    """Encoded images by name, the index of each one's class, int[n], and the classes, sorted."""
+
+    images: list[bytes]
+    truth: np.ndarray
+    labels: list[str]
+
+    def sample(self, count: int) -> "Split":
+        """So many images, evenly spread over the classes as they are; all, if there are fewer."""
+        chosen = np.linspace(0, len(self.images), min(count, len(self.images)), endpoint=False)
+        spread = chosen.astype(int)
+        return Split([self.images[index] for index in spread], self.truth[spread], self.labels)
+
+
 @dataclass
 class Row:
     """What was measured of a candidate; times in seconds."""
@@ -68,6 +86,7 @@ class Row:
     bytes: int
     tflite: str
     accuracy: float = 0.0
+    train_accuracy: float = 0.0
     macro_f1: float = 0.0
     calibration_error: float = 0.0
     call: list[float] = field(default_factory=list)
@@ -121,13 +140,13 @@ def main() -> int:
     options = _parser().parse_args()
     try:
         with tempfile.TemporaryDirectory(prefix="peers-") as folder:
-            images, truth, labels = read_test_split(options.data)
+            test = read_split(options.data, EVAL_SPLIT)
+            train = read_split(options.data, TRAIN_SPLIT).sample(_TRAIN_IMAGES)
             if options.limit:
-                spread = np.linspace(0, len(images), options.limit, endpoint=False).astype(int)
-                images, truth = [images[index] for index in spread], truth[spread]
-            print(f"{len(images):,} test images of {len(labels)} classes.", flush=True)
-            rows = _measure(_candidates(options), images, truth, labels, Path(folder))
-        _report(options, rows, len(images))
+                test = test.sample(options.limit)
+            print(f"{len(test.images):,} test images of {len(test.labels)} classes.", flush=True)
+            rows = _measure(_candidates(options), test, train, Path(folder))
+        _report(options, rows, len(test.images))
     except PipelineError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -136,17 +155,15 @@ def main() -> int:
     return 0
 
 
-def read_test_split(archive: Path) -> tuple[list[bytes], np.ndarray, list[str]]:
-    """Reads the images of the test split, as they are encoded.
+def read_split(archive: Path, split: str) -> Split:
+    """Reads the images of a split, as they are encoded.
 
     Args:
       archive: A zip of `<split>/<class>/<file>`; names as the pipeline's own settings read them.
-
-    Returns:
-      The images by name, the index of each one's class, int[n], and the classes, sorted.
+      split: `train` or `eval`.
 
     Raises:
-      UserError: It is no zip, or has no test split.
+      UserError: It is no zip, or has no such split.
     """
     data = DataSettings()
     found: list[tuple[str, bytes]] = []
@@ -156,18 +173,19 @@ def read_test_split(archive: Path) -> tuple[list[bytes], np.ndarray, list[str]]:
                 parts = PurePosixPath(name).parts
                 if len(parts) < 3 or name.endswith("/"):
                     continue
-                split, label = parts[-3].casefold(), parts[-2].casefold()
-                if data.split_aliases.get(split) == "eval":
+                folder, label = parts[-3].casefold(), parts[-2].casefold()
+                if data.split_aliases.get(folder) == split:
                     found.append((data.class_aliases.get(label, label), opened.read(name)))
     except (OSError, zipfile.BadZipFile) as error:
         raise UserError(f"The archive {archive} can't be read: {error}; give a zip.") from None
     if not found:
         raise UserError(
-            f"The archive {archive} has no test/<class>/<file>; give one with a test split."
+            f"The archive {archive} has no {split} split; give a zip of train/<class>/<file> and "
+            "test/<class>/<file>."
         )
     labels = sorted({label for label, _ in found})
     truth = np.array([labels.index(label) for label, _ in found])
-    return [image for _, image in found], truth, labels
+    return Split([image for _, image in found], truth, labels)
 
 
 def in_order(
@@ -212,26 +230,20 @@ def _candidates(options: argparse.Namespace) -> list[Candidate]:
     return found
 
 
-def _measure(
-    candidates: Sequence[Candidate],
-    images: Sequence[bytes],
-    truth: np.ndarray,
-    labels: Sequence[str],
-    folder: Path,
-) -> list[Row]:
-    stored = folder / "images.npz"
-    write_images(stored, list(images))
+def _measure(candidates: Sequence[Candidate], test: Split, train: Split, folder: Path) -> list[Row]:
+    stored, seen = folder / "test.npz", folder / "train.npz"
+    write_images(stored, test.images)
+    write_images(seen, train.images)
     rows: list[tuple[Candidate, Row]] = []
     for candidate in candidates:
         with Process(candidate, stored) as process:
             if "missing" in process.told:
                 print(f"{candidate.name} is not in the peers' environment; its row is left out.")
                 continue
-            file = folder / "probabilities.npy"
-            process.ask(predict=str(file))
-            probabilities = in_order(
-                np.load(file, allow_pickle=False), process.told["classes"], labels, candidate.name
-            )
+            probabilities = _ask(process, candidate, folder, test.labels)
+            peak_bytes = process.ask()
+            process.ask(images=str(seen))
+            on_train = _ask(process, candidate, folder, train.labels).argmax(axis=1)
             predicted = probabilities.argmax(axis=1)
             files = process.told["files"]
             row = Row(
@@ -239,16 +251,25 @@ def _measure(
                 version=process.told["version"],
                 bytes=process.told["bytes"],
                 tflite=files[0] if files[0].endswith(".tflite") else "",
-                accuracy=float((predicted == truth).mean()),
-                macro_f1=float(metrics.f1_score(truth, predicted, average="macro")),
-                calibration_error=expected_calibration_error(bin_sums(truth, probabilities)),
-                peak_bytes=process.ask(),
+                accuracy=float((predicted == test.truth).mean()),
+                train_accuracy=float((on_train == train.truth).mean()),
+                macro_f1=float(metrics.f1_score(test.truth, predicted, average="macro")),
+                calibration_error=expected_calibration_error(bin_sums(test.truth, probabilities)),
+                peak_bytes=peak_bytes,
             )
             rows.append((candidate, row))
             print(f"{row.name}: accuracy {row.accuracy:.4f}", flush=True)
     _time_calls(rows, stored)
     _time_networks([row for _, row in rows])
     return [row for _, row in rows]
+
+
+def _ask(process: Process, candidate: Candidate, folder: Path, labels: Sequence[str]) -> np.ndarray:
+    """Probabilities of the images that the process has, float[n, c], in the labels' order."""
+    file = folder / "probabilities.npy"
+    process.ask(predict=str(file))
+    found = np.load(file, allow_pickle=False)
+    return in_order(found, process.told["classes"], labels, candidate.name)
 
 
 def _time_calls(rows: Sequence[tuple[Candidate, Row]], images: Path) -> None:
@@ -283,13 +304,15 @@ def _time_networks(rows: Sequence[Row]) -> None:
 
 def table(rows: Sequence[Row]) -> str:
     """A row of Markdown for each candidate."""
-    head = ["", "Accuracy", "Macro F1", "ECE", "Size, KB", "Network, ms", "Call, ms", "Peak, MiB"]
+    head = ["", "Accuracy", "On train", "Macro F1", "ECE"]
+    head += ["Size, KB", "Network, ms", "Call, ms", "Peak, MiB"]
     return markdown_table(
         head,
         [
             [
                 f"{row.name} {row.version}".strip(),
                 f"{row.accuracy:.4f}",
+                f"{row.train_accuracy:.4f}",
                 f"{row.macro_f1:.4f}",
                 f"{row.calibration_error:.4f}",
                 f"{row.bytes / 1000:,.0f}",

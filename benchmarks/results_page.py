@@ -11,9 +11,10 @@ seen that its accuracy on them is the Evaluator's. No image of the data is shown
 import argparse
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,7 +31,11 @@ from pipeline.calibration_bins import bin_sums
 from pipeline.config import REPOSITORY
 from pipeline.errors import PipelineError, UserError
 from pipeline.features import EVAL_SPLIT, FILE_NAME_KEY, LABEL_KEY
+from pipeline.manifest import Manifest
 from pipeline.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pipeline.outcome import Outcome
 
 _PAIRS = 12
 _TOLERANCE = 2
@@ -122,20 +127,8 @@ def write(workspace: Workspace, page: Path) -> None:
     )
     pairs = error_pairs(answers.truth, answers.probabilities, answers.labels)[:_PAIRS]
     plot_error_pairs(pictures / "errors.png", pairs)
-    edge = {
-        name: result
-        for name, result in (("float32", outcome.edge.float32), ("int8", outcome.edge.int8))
-        if result is not None
-    }
-    figures = [
-        ["accuracy, SavedModel", f"{outcome.metrics['accuracy']:.4f}"],
-        ["expected calibration error", f"{outcome.metrics['expected_calibration_error']:.4f}"],
-        *(
-            [f"accuracy, {name} TFLite ({result.bytes / 1e6:.1f} MB)", f"{result.accuracy:.4f}"]
-            for name, result in edge.items()
-        ),
-    ]
-    replace_section(page, "figures", markdown_table(["", "Measured"], figures))
+    figures = figure_table(outcome, Manifest.read(model).thresholds)
+    replace_section(page, "figures", figures)
     replace_section(page, "classes", class_table(matrix, answers.labels))
     replace_section(page, "leaks", leak_table(answers, outcome.ingest))
     replace_section(page, "errors", pair_table(pairs))
@@ -181,6 +174,30 @@ def check_accuracy(answers: Answers, evaluated: float) -> None:
             f"The pushed model's accuracy on the eval split is {found:.4f}, the Evaluator's figure "
             f"{evaluated:.4f}: they are not of one model; run the pipeline again."
         )
+
+
+def figure_table(outcome: "Outcome", thresholds: Mapping[str, float]) -> str:
+    """What the gates measured beside what they asked for."""
+    measured, edge = outcome.metrics, outcome.edge
+    recalls = {label: measured.get(f"accuracy[label={label}]", 0.0) for label in outcome.labels}
+    weakest = min(recalls, key=recalls.__getitem__)
+    rows: list[list[Any]] = [
+        ["accuracy, SavedModel", measured["accuracy"], thresholds["accuracy"]],
+        [f"recall of the weakest class, {weakest}", recalls[weakest], thresholds["class_recall"]],
+        ["expected calibration error", measured["expected_calibration_error"], None],
+    ]
+    for name, result in (("float32", edge.float32), ("int8", edge.int8)):
+        if result is not None and edge.saved_model_accuracy is not None:
+            told = f"accuracy, {name} TFLite ({result.bytes / 1e6:.1f} MB)"
+            least = edge.saved_model_accuracy - thresholds["edge_accuracy_drop"]
+            rows.append([told, result.accuracy, least if name == "int8" else None])
+    return markdown_table(
+        ["", "Measured", "Asked for"],
+        [
+            [told, f"{value:.4f}", "" if least is None else f"≥ {least:.4f}"]
+            for told, value, least in rows
+        ],
+    )
 
 
 def class_table(matrix: np.ndarray, labels: Sequence[str]) -> str:
