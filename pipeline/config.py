@@ -156,6 +156,11 @@ class TrainSettings(Section):
     seed: int = Field(
         1, ge=0, lt=2**32, description="Seed of weights, shuffling, augmentation and dropout."
     )
+    loop: Literal["fit", "custom"] = Field(
+        "fit",
+        description="custom is a loop written out in pipeline/training_loop.py, with the same "
+        "losses, for those who need a hand on every step.",
+    )
     filters: list[Annotated[int, Field(ge=1, le=4096)]] = Field(
         [32, 64, 128, 256],
         min_length=1,

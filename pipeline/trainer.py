@@ -11,6 +11,7 @@ from pipeline import (
     model,
     signatures,
     temperature,
+    training_loop,
     training_report,
     training_setup,
 )
@@ -39,17 +40,14 @@ def run_fn(fn_args: FnArgs) -> None:
     )
 
     checkpoints = CheckpointFolder.for_inputs(config["checkpoint_root"], fn_args)
-    network.fit(
-        data.train,
-        epochs=settings.epochs,
-        steps_per_epoch=data.steps,
-        validation_data=data.validate,
-        class_weight=data.class_weights,
+    training_loop.fit(
+        network,
+        data,
+        settings,
         callbacks=[
             *training_callbacks(settings, checkpoints, Path(fn_args.model_run_dir)),
             ProgressCallback(settings.epochs, data.steps),
         ],
-        verbose=0,
     )
     checkpoints.restore_best(network)
     network = _in_float32(network, settings, config["size"])

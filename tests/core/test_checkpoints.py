@@ -2,16 +2,20 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from pipeline import training_loop
 from pipeline.callbacks import training_callbacks
 from pipeline.checkpoints import CheckpointFolder
 from pipeline.config import TrainSettings
+from pipeline.input_data import ExampleSource
+from pipeline.training_setup import TrainingData
 
 _HEADER = "epoch,accuracy,loss,val_accuracy,val_loss\n"
 
@@ -60,22 +64,22 @@ def _train(
     """Trains as `pipeline.trainer` does; gives the network and the epochs that ran."""
     inputs = np.random.default_rng(0).normal(size=(16, 4)).astype(np.float32)
     labels = np.eye(2, dtype=np.float32)[(inputs[:, 0] > 0).astype(int)]
-    callbacks = training_callbacks(
-        TrainSettings(epochs=epochs, **settings), checkpoints, run_folder
-    )
+    train_settings = TrainSettings(epochs=epochs, **settings)
+    callbacks = training_callbacks(train_settings, checkpoints, run_folder)
     if kill is not None:
         kill(callbacks)
     epochs_seen = _Epochs()
     network = _network()
-    network.fit(
-        inputs,
-        labels,
-        epochs=epochs,
-        batch_size=8,
-        validation_data=(inputs, labels),
-        callbacks=[epochs_seen, *callbacks],
-        verbose=0,
+    batches = tf.data.Dataset.from_tensor_slices((inputs, labels)).batch(8, drop_remainder=True)
+    data = TrainingData(
+        source=cast(ExampleSource, None),
+        transform_output=None,
+        train=batches.repeat(),
+        validate=batches,
+        steps=2,
+        class_weights=None,
     )
+    training_loop.fit(network, data, train_settings, [epochs_seen, *callbacks])
     return network, epochs_seen.seen
 
 
@@ -167,21 +171,23 @@ def test_an_exported_training_is_forgotten(tmp_path: Path) -> None:
 # Going on after a kill.
 
 
+@pytest.mark.parametrize("loop", ["fit", "custom"])
 def test_a_killed_training_goes_on_at_the_next_epoch(
-    checkpoints: CheckpointFolder, tmp_path: Path
+    checkpoints: CheckpointFolder, tmp_path: Path, loop: str
 ) -> None:
     with pytest.raises(KilledError):
-        _train(checkpoints, tmp_path / "first", kill=_killed_after(0))
-    _, epochs = _train(checkpoints, tmp_path / "second")
+        _train(checkpoints, tmp_path / "first", kill=_killed_after(0), loop=loop)
+    _, epochs = _train(checkpoints, tmp_path / "second", loop=loop)
     assert epochs == [1, 2]
     assert [row["epoch"] for row in checkpoints.read_history()] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("loop", ["fit", "custom"])
 def test_a_training_killed_after_its_last_epoch_is_not_trained_again(
-    checkpoints: CheckpointFolder, tmp_path: Path
+    checkpoints: CheckpointFolder, tmp_path: Path, loop: str
 ) -> None:
-    trained, _ = _train(checkpoints, tmp_path / "first")
-    resumed, epochs = _train(checkpoints, tmp_path / "second")
+    trained, _ = _train(checkpoints, tmp_path / "first", loop=loop)
+    resumed, epochs = _train(checkpoints, tmp_path / "second", loop=loop)
     assert epochs == []
     for network in (trained, resumed):
         checkpoints.restore_best(network)
@@ -189,14 +195,18 @@ def test_a_training_killed_after_its_last_epoch_is_not_trained_again(
         assert np.array_equal(before, after)
 
 
+@pytest.mark.parametrize("loop", ["fit", "custom"])
 def test_resuming_ends_with_the_weights_of_a_training_that_was_never_killed(
-    checkpoints: CheckpointFolder, tmp_path: Path
+    checkpoints: CheckpointFolder, tmp_path: Path, loop: str
 ) -> None:
-    """Optimizer state included; the order of batches aside, which is fixed here by their number."""
+    """Optimizer state included; the order of batches aside, which is fixed here."""
     with pytest.raises(KilledError):
-        _train(checkpoints, tmp_path / "first", epochs=2, kill=_killed_after(0))
-    resumed, _ = _train(checkpoints, tmp_path / "second", epochs=2)
+        _train(checkpoints, tmp_path / "first", epochs=2, kill=_killed_after(0), loop=loop)
+    resumed, _ = _train(checkpoints, tmp_path / "second", epochs=2, loop=loop)
     assert int(resumed.optimizer.iterations) == 4
+    whole, _ = _train(CheckpointFolder(tmp_path / "whole"), tmp_path / "third", epochs=2, loop=loop)
+    for one, other in zip(whole.weights, resumed.weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("position", range(1, 7))
