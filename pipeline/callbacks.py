@@ -15,7 +15,7 @@ _MONITOR = "val_accuracy"
 def training_callbacks(
     settings: TrainSettings, checkpoints: CheckpointFolder, run_folder: Path
 ) -> list[keras.callbacks.Callback]:
-    """Checkpoints, early stopping, plateau schedule, history and TensorBoard.
+    """Checkpoints, history, TensorBoard and `judging_callbacks`.
 
     Args:
       settings: `schedule`, `plateau_patience` and `early_stopping_patience` are used.
@@ -34,8 +34,25 @@ def training_callbacks(
         ),
         keras.callbacks.CSVLogger(str(checkpoints.history), append=True),
         keras.callbacks.TensorBoard(str(run_folder), write_graph=False),
-        keras.callbacks.TerminateOnNaN(),
+        *judging_callbacks(settings),
     ]
+    # Last: an epoch that it has saved will not run again, so the others must be done with it.
+    # Two copies: a kill while one is written leaves the other.
+    callbacks.append(
+        keras.callbacks.BackupAndRestore(
+            str(checkpoints.usable_backup()), double_checkpoint=True, delete_checkpoint=False
+        )
+    )
+    return callbacks
+
+
+def judging_callbacks(settings: TrainSettings) -> list[keras.callbacks.Callback]:
+    """Early stopping and plateau schedule, which belong to the settings.
+
+    Args:
+      settings: `schedule`, `plateau_patience` and `early_stopping_patience` are used.
+    """
+    callbacks: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
     if settings.schedule == "plateau":
         callbacks.append(
             keras.callbacks.ReduceLROnPlateau(
@@ -51,13 +68,6 @@ def training_callbacks(
                 restore_best_weights=False,
             )
         )
-    # Last: an epoch that it has saved will not run again, so the others must be done with it.
-    # Two copies: a kill while one is written leaves the other.
-    callbacks.append(
-        keras.callbacks.BackupAndRestore(
-            str(checkpoints.usable_backup()), double_checkpoint=True, delete_checkpoint=False
-        )
-    )
     return callbacks
 
 

@@ -30,6 +30,7 @@ class CheckpointFolder:
             "eval": fn_args.eval_files,
             "transform": fn_args.transform_graph_path,
             "config": fn_args.custom_config,
+            "hyperparameters": fn_args.hyperparameters,
         }
         digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
         return cls(Path(root) / digest[:16])
@@ -38,6 +39,11 @@ class CheckpointFolder:
     def backup(self) -> Path:
         """Folder of BackupAndRestore."""
         return self._path / "backup"
+
+    @property
+    def search(self) -> Path:
+        """Folder of the trials of a search that has not ended."""
+        return self._path / "search"
 
     def usable_backup(self) -> Path:
         """The folder of BackupAndRestore, emptied if a kill left nothing in it that loads."""

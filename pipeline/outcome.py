@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from components.evaluation_reader import missed_thresholds, read_metrics
 from components.image_example_gen.report import IngestReport, read_report
@@ -12,6 +13,7 @@ from components.serving_check.report import ServingReport
 from components.serving_check.report import read_report as read_serving_report
 from components.tflite_evaluator.report import EdgeReport
 from pipeline.lineage import Outputs, custom_int, custom_string
+from pipeline.train_record import read_train_settings
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Outcome:
       edge: The TFLite models beside the SavedModel.
       pushed: Versions that are there to be taken.
       training: Folder with the Trainer's reports.
+      train_settings: Those that the model was trained with, whether set or found by a search.
       predictions: The table of bulk inference, if there was any.
       labels: Class names, sorted.
       robustness: The SavedModel on changed images, if the run has that report.
@@ -49,6 +52,7 @@ class Outcome:
     pushed: list[Pushed]
     training: Path
     predictions: Path | None = None
+    train_settings: dict[str, Any] = field(default_factory=dict)
     labels: list[str] = field(default_factory=list)
     robustness: RobustnessResults | None = None
     robustness_picture: Path | None = None
@@ -75,6 +79,7 @@ def read_outcome(outputs: Outputs) -> Outcome:
         if custom_int(artifact, "pushed"):
             path = Path(custom_string(artifact, "pushed_destination"))
             pushed.append(Pushed(kind, custom_string(artifact, "pushed_version"), path))
+    training = Path(outputs["Trainer", "model_run"].uri)
     table = outputs.get(("PredictionTable", "predictions"))
     return Outcome(
         ingest=ingest,
@@ -83,7 +88,8 @@ def read_outcome(outputs: Outputs) -> Outcome:
         serving=serving,
         edge=edge,
         pushed=pushed,
-        training=Path(outputs["Trainer", "model_run"].uri),
+        training=training,
+        train_settings=read_train_settings(training),
         predictions=Path(table.uri) / PREDICTIONS_FILE if table and blessed else None,
         labels=sorted(ingest.splits["train"].classes),
         robustness=changed,

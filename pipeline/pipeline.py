@@ -126,11 +126,30 @@ def create_pipeline(
         },
     )
     transform.add_upstream_node(data_gate)
+    tuner = None
+    if settings.tuner.enabled:
+        tuner = tfx.components.Tuner(
+            tuner_fn="pipeline.tuner.tuner_fn",
+            examples=examples,
+            schema=schema,
+            transform_graph=transform.outputs["transform_graph"],
+            # The eval split is the Evaluator's: a search by it would flatter the model.
+            train_args=tfx.proto.TrainArgs(splits=[TRAIN_SPLIT]),
+            eval_args=tfx.proto.EvalArgs(splits=[TRAIN_SPLIT]),
+            custom_config={
+                "train": settings.train.model_dump_json(),
+                "tuner": settings.tuner.model_dump_json(),
+                "size": settings.image.size,
+                "checkpoint_root": str(workspace.checkpoints),
+                "code_fingerprint": code_fingerprint("pipeline.tuner"),
+            },
+        )
     trainer = tfx.components.Trainer(
         run_fn="pipeline.trainer.run_fn",
         examples=examples,
         schema=schema,
         transform_graph=transform.outputs["transform_graph"],
+        hyperparameters=tuner.outputs["best_hyperparameters"] if tuner is not None else None,
         train_args=tfx.proto.TrainArgs(splits=[TRAIN_SPLIT]),
         eval_args=tfx.proto.EvalArgs(splits=[EVAL_SPLIT]),
         custom_config={
@@ -198,6 +217,7 @@ def create_pipeline(
     manifest = _manifest(settings)
     pusher = AtomicPusher(
         model=model,
+        model_run=trainer.outputs["model_run"],
         model_blessing=blessing,
         infra_blessing=infra_blessing,
         robustness_blessing=robustness_blessing,
@@ -211,6 +231,7 @@ def create_pipeline(
     ).with_id("Pusher")
     edge_pusher = AtomicPusher(
         model=model,
+        model_run=trainer.outputs["model_run"],
         model_blessing=blessing,
         infra_blessing=infra_blessing,
         robustness_blessing=robustness_blessing,
@@ -247,6 +268,8 @@ def create_pipeline(
 
     if robustness_report is not None:
         components.append(robustness_report)
+    if tuner is not None:
+        components.append(tuner)
     if serving_check is not None:
         components.append(serving_check)
     if unlabelled is not None:
@@ -358,11 +381,13 @@ def _predicted_columns() -> tfx.proto.OutputExampleSpec:
 def _manifest(settings: Settings) -> str:
     """The fields of a pushed model's manifest that no artifact tells."""
     # Where and how it ran is the machine's business, not the model's.
-    values = {name: value for name, value in as_dict(settings).items() if name in _OF_THE_MODEL}
+    sections = (*_OF_THE_MODEL, "tuner") if settings.tuner.enabled else _OF_THE_MODEL
+    values = {name: value for name, value in as_dict(settings).items() if name in sections}
     thresholds = {**values["evaluate"], "edge_accuracy_drop": settings.edge.max_accuracy_drop}
     if settings.robustness.gate:
         thresholds["robustness_drop"] = settings.robustness.max_drop
-    code = {name: code_fingerprint(name) for name in (__name__, *_CALLED_BY_NAME)}
+    called = (*_CALLED_BY_NAME, "pipeline.tuner") if settings.tuner.enabled else _CALLED_BY_NAME
+    code = {name: code_fingerprint(name) for name in (__name__, *called)}
     return json.dumps(
         {
             "thresholds": thresholds,

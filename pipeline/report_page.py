@@ -38,7 +38,7 @@ def write(folder: Path, outcome: Outcome, settings: Settings, run_id: str) -> Pa
     Args:
       folder: Replaced by this run's report.
       outcome: What came of the run.
-      settings: The run's settings; shown in full.
+      settings: The run's settings; shown in full, with the train settings that were used.
       run_id: As ML Metadata names the run.
 
     Returns:
@@ -100,7 +100,7 @@ def _page(folder: Path, outcome: Outcome, settings: Settings, run_id: str) -> st
         "<h2>Data</h2>",
         _data(outcome),
         "<h2>Settings</h2>",
-        _table(["Setting", "Value"], _settings_rows(as_dict(settings))),
+        _table(["Setting", "Value"], _settings_rows(_used(settings, outcome))),
     ]
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
@@ -160,6 +160,12 @@ def _data(outcome: Outcome) -> str:
         + _table(["Class", *splits], rows)
         + (_table(["Rejected for", "Files", "Meaning"], rejected) if rejected else "")
     )
+
+
+def _used(settings: Settings, outcome: Outcome) -> dict[str, object]:
+    """The settings, with those of train that a search may have changed."""
+    values = as_dict(settings)
+    return values | {"train": outcome.train_settings or values["train"]}
 
 
 def _settings_rows(values: dict[str, object], prefix: str = "") -> list[list[str]]:

@@ -9,6 +9,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from pipeline import (
     input_data,
     model,
+    search_space,
     signatures,
     temperature,
     training_loop,
@@ -18,6 +19,7 @@ from pipeline import (
 from pipeline.callbacks import ProgressCallback, training_callbacks
 from pipeline.checkpoints import CheckpointFolder
 from pipeline.config import TrainSettings
+from pipeline.train_record import write_train_settings
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -26,13 +28,15 @@ def run_fn(fn_args: FnArgs) -> None:
     Args:
       fn_args: From TFX's Trainer. `custom_config` holds `train` (JSON of TrainSettings), `size`
         (side of the image in pixels), `model_name`, and `checkpoint_root`, a folder that outlives
-        the run.
+        the run. `hyperparameters` are those that the Tuner found, if it was asked.
 
     Writes the SavedModel to `serving_model_dir`; to `model_run_dir` TensorBoard logs, the history,
     and the classification report and confusion matrix of the eval split, as JSON and PNG.
     """
     config = fn_args.custom_config
-    settings = TrainSettings.model_validate_json(config["train"])
+    settings = search_space.overlay(
+        TrainSettings.model_validate_json(config["train"]), fn_args.hyperparameters
+    )
     training_setup.configure(settings)
     data = training_setup.read_data(fn_args, settings)
     network = training_setup.compiled_network(
@@ -91,6 +95,4 @@ def _write_reports(
     logits = network.predict(eval_batches.map(lambda image, _: image), verbose=0)
     history = checkpoints.read_history()
     training_report.write(folder, source.labels, truth, np.argmax(logits, axis=1), history)
-    (folder / "settings.json").write_text(
-        settings.model_dump_json(indent=2) + "\n", encoding="utf-8"
-    )
+    write_train_settings(folder, settings)

@@ -25,6 +25,9 @@ class AtomicPusherSpec(component_spec.ComponentSpec):
     }
     INPUTS = {  # noqa: RUF012
         "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
+        "model_run": component_spec.ChannelParameter(
+            type=standard_artifacts.ModelRun, optional=True
+        ),
         "model_blessing": component_spec.ChannelParameter(
             type=standard_artifacts.ModelBlessing, optional=True
         ),
@@ -81,6 +84,7 @@ class AtomicPusher(base_component.BaseComponent):
         base_directory: str,
         model_name: str,
         keep_versions: int = 3,
+        model_run: BaseChannel | None = None,
         model_blessing: BaseChannel | None = None,
         infra_blessing: BaseChannel | None = None,
         robustness_blessing: BaseChannel | None = None,
@@ -99,6 +103,8 @@ class AtomicPusher(base_component.BaseComponent):
             base_directory: local folder of versions.
             model_name: name of the model in its manifest.
             keep_versions: how many versions stay.
+            model_run: the Trainer's, for the train settings in the manifest, which a search may
+                have changed.
             model_blessing: the Evaluator's.
             infra_blessing: that of a check that the model can be served.
             robustness_blessing: that of a bound on what changed images cost.
@@ -114,6 +120,7 @@ class AtomicPusher(base_component.BaseComponent):
         super().__init__(
             AtomicPusherSpec(
                 model=model,
+                model_run=model_run,
                 model_blessing=model_blessing,
                 infra_blessing=infra_blessing,
                 robustness_blessing=robustness_blessing,

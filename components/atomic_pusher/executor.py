@@ -18,8 +18,10 @@ from components.evaluation_reader import read_metrics
 from components.image_example_gen.report import read_report
 from components.tflite_evaluator.report import EdgeReport
 from pipeline.errors import UserError
+from pipeline.fingerprint import value_fingerprint
 from pipeline.manifest import DataSource, Manifest, model_fingerprint, record_files
 from pipeline.publishing import publish
+from pipeline.train_record import read_train_settings
 
 ALREADY_PUSHED_KEY = "already_pushed"
 
@@ -96,6 +98,10 @@ def _draft_manifest(input_dict: _Artifacts, exec_properties: dict[str, Any]) -> 
         "input_shape": _input_shape(saved_model),
         "metrics": _metrics(input_dict),
     }
+    if input_dict.get("model_run"):
+        used = read_train_settings(Path(input_dict["model_run"][0].uri))
+        fields["settings"] = {**fields.get("settings", {}), "train": used}
+        fields["settings_fingerprint"] = value_fingerprint(fields["settings"])
     if input_dict.get("edge_model"):
         fields["kind"] = "edge"
         fields["serving_fingerprint"] = model_fingerprint(record_files(saved_model))

@@ -154,8 +154,9 @@ def test_a_retry_finds_the_folder_though_its_outputs_go_elsewhere(tmp_path: Path
         {"transform_graph_path": "/transform/9"},
         {"custom_config": {"train": TrainSettings(epochs=3).model_dump_json(), "size": 48}},
         {"custom_config": {"train": TrainSettings().model_dump_json(), "size": 64}},
+        {"hyperparameters": {"space": [], "values": {"dropout": 0.2}}},
     ],
-    ids=["train data", "eval data", "transform graph", "settings", "size"],
+    ids=["train data", "eval data", "transform graph", "settings", "size", "found by a search"],
 )
 def test_another_training_has_another_folder(tmp_path: Path, changed: dict[str, Any]) -> None:
     assert _folder(tmp_path, _fn_args(**changed)) != _folder(tmp_path, _fn_args())

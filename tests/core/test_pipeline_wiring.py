@@ -109,6 +109,45 @@ def test_the_serving_check_can_be_left_out() -> None:
     assert "ServingCheck" not in _compiled(["serving_check.server=off"])
 
 
+_SEARCH = "tuner.enabled=true"
+
+
+def test_a_search_comes_before_the_training_and_gives_it_what_it_found() -> None:
+    nodes = _compiled([_SEARCH])
+    assert set(nodes) == {*_NODES, "Tuner"}
+    assert "Tuner" in nodes["Trainer"].upstream_nodes
+    assert "hyperparameters" in nodes["Trainer"].inputs.inputs
+    assert "DataGate" in _upstream(nodes, "Tuner")
+
+
+def test_a_search_is_not_given_the_eval_split() -> None:
+    parameters = _compiled([_SEARCH])["Tuner"].parameters.parameters
+    for name in ("train_args", "eval_args"):
+        assert json.loads(parameters[name].field_value.string_value) == {"splits": ["train"]}
+
+
+def test_the_settings_of_a_search_reach_it_and_the_manifests() -> None:
+    before, after = _compiled([_SEARCH]), _compiled([_SEARCH, "tuner.max_trials=7"])
+    changed = {name for name in before if before[name].parameters != after[name].parameters}
+    assert changed == {"Tuner"} | _PUSHERS
+    assert _changed(["tuner.max_trials=7"]) == set()  # for none is made
+
+
+def test_an_edit_of_the_search_runs_it_again(copied: Path) -> None:
+    before = _compiled([_SEARCH])
+    path = copied / "pipeline" / "tuner.py"
+    path.write_text(path.read_text() + "\n_EDITED = 1\n")
+    after = _compiled([_SEARCH])
+    changed = {name for name in before if before[name].parameters != after[name].parameters}
+    assert changed == {"Tuner"} | _PUSHERS
+
+
+def test_manifests_take_the_train_settings_from_the_training() -> None:
+    nodes = _defaults()
+    for pusher in _PUSHERS:
+        assert "model_run" in nodes[pusher].inputs.inputs
+
+
 def test_components_are_compiled_in_an_order_that_can_be_run() -> None:
     done: set[str] = set()
     for name, node in _defaults().items():

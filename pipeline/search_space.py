@@ -1,0 +1,72 @@
+"""The settings that a search may change, and how what it found is laid over the others."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, get_origin
+
+import keras_tuner
+from pydantic import ValidationError
+
+from pipeline.config import Search, TrainSettings, names, with_values
+from pipeline.errors import UserError
+
+_OF_HYPERBAND = "tuner/"
+
+
+def declare(search: Mapping[str, Search]) -> keras_tuner.HyperParameters:
+    """The search space as Keras Tuner takes it.
+
+    Args:
+      search: Range or choices by the name of a train setting, as `TunerSettings` has them checked.
+    """
+    space = keras_tuner.HyperParameters()
+    fields = names(TrainSettings)
+    for name, searched in search.items():
+        if searched.choices is not None:
+            space.Choice(name, [_plain(value) for value in searched.choices])
+            continue
+        whole = fields[name].annotation is int
+        number: type = int if whole else float
+        (space.Int if whole else space.Float)(
+            name,
+            min_value=number(searched.min),
+            max_value=number(searched.max),
+            step=None if searched.step is None else number(searched.step),
+            sampling=searched.scale,
+        )
+    return space
+
+
+def overlay(settings: TrainSettings, config: Mapping[str, Any] | None) -> TrainSettings:
+    """The settings with the values of a search.
+
+    Args:
+      settings: Those of the run.
+      config: Of `keras_tuner.HyperParameters`, as TFX's Tuner writes it; none changes nothing.
+
+    Raises:
+      UserError: A value names no train setting, or does not fit it.
+    """
+    if not config:
+        return settings
+    fields = names(TrainSettings)
+    values = {}
+    for name, value in config["values"].items():
+        if name.startswith(_OF_HYPERBAND):
+            continue
+        if name not in fields:
+            raise UserError(f"The hyperparameters name train.{name}, which is no setting.")
+        values[name] = json.loads(value) if get_origin(fields[name].annotation) is list else value
+    try:
+        return with_values(settings, values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(
+            f"The hyperparameters set train.{where} to {first['input']!r}: {first['msg']}."
+        ) from None
+
+
+def _plain(value: Any) -> Any:
+    """Keras Tuner chooses among numbers and texts alone."""
+    return json.dumps(value) if isinstance(value, list) else value
