@@ -77,12 +77,22 @@ class SettingsTuner(keras_tuner.Tuner):
         told = _TrialProgress(int(trial.trial_id) + 1, self.oracle.max_trials, epochs * data.steps)
         return training_loop.fit(network, data, settings, [*judging_callbacks(settings), told])
 
-    def on_search_end(self) -> None:
-        """Forgets the trials, which are in memory until TFX has written them."""
-        if not any(trial.status == "COMPLETED" for trial in self.oracle.trials.values()):
+    def search(self, *args: Any, **kwargs: Any) -> None:
+        """Runs the trials, then forgets them: they are in memory until TFX has written them.
+
+        Raises:
+          UserError: Three trials in a row failed, or all of them.
+        """
+        try:
+            super().search(*args, **kwargs)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1]
             raise UserError(
-                "No trial of the tuner could be trained; narrow tuner.search, or see the log."
-            )
+                f"Three trials of the tuner failed in a row, the last with: {reason}. Narrow "
+                "tuner.search."
+            ) from error
+        if not any(trial.status == "COMPLETED" for trial in self.oracle.trials.values()):
+            raise UserError("No trial of the tuner could be trained; narrow tuner.search.")
         self._folder.remove()
 
     def results_summary(self, num_trials: int = 10) -> None:

@@ -109,7 +109,13 @@ def test_both_loops_give_the_same_losses_over_ten_steps(
 
 def test_what_the_test_compares_does_depend_on_dropout_augmentation_and_penalties() -> None:
     _, _, steps = _train("custom")
-    for changed in ({"dropout": 0.0}, {"augment": {}}, {"l2": 0.0}, {"label_smoothing": 0.0}):
+    others_by: list[dict[str, Any]] = [
+        {"dropout": 0.0},
+        {"augment": {}},
+        {"l2": 0.0},
+        {"label_smoothing": 0.0},
+    ]
+    for changed in others_by:
         _, _, others = _train("custom", **changed)
         assert np.abs(np.subtract(steps.loss, others.loss)).max() > 1e-3, changed
 

@@ -1,15 +1,18 @@
 """The search: what may be searched, and that what it finds is what is trained with."""
 
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import keras_tuner
 import pytest
+from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.image_example_gen.source import resolve_source
-from pipeline import config, lineage, runner, search_space
-from pipeline.config import Search, TrainSettings
+from pipeline import config, lineage, runner, search_space, tuner
+from pipeline.checkpoints import CheckpointFolder
+from pipeline.config import Search, TrainSettings, TunerSettings
 from pipeline.drawn_sample import draw_archive
 from pipeline.errors import UserError
 from pipeline.pipeline import create_pipeline
@@ -115,16 +118,13 @@ class _Silent:
     def on_failure(self, node_id: str, seconds: float) -> None: ...
 
 
-@pytest.mark.parametrize("algorithm", ["random"])
-def test_the_best_settings_of_a_search_are_those_of_the_training(
-    tmp_path: Path, algorithm: str
-) -> None:
+def test_the_best_settings_of_a_search_are_those_of_the_training(tmp_path: Path) -> None:
     archive = tmp_path / "drawn.zip"
     draw_archive(archive, train_per_class=16, eval_per_class=4, seed=0, size=16)
     settings = config.load(
         assignments=[
             _ON,
-            f"tuner.algorithm={algorithm}",
+            "tuner.algorithm=random",
             "tuner.max_trials=2",
             "tuner.epochs=1",
             "tuner.search.learning_rate={min=1e-4, max=1e-2, scale='log'}",
@@ -157,3 +157,69 @@ def test_the_best_settings_of_a_search_are_those_of_the_training(
     assert used["augment"]["rotate"] == best["augment.rotate"] > 10.0
     assert used["epochs"] == 1
     assert list(workspace.checkpoints.iterdir()) == []
+
+
+# Going on after a kill. What a trial trains is the test above's; here it only counts.
+
+
+class _Counting(tuner.SettingsTuner):
+    killed_at: ClassVar[int | None] = None
+    ran: ClassVar[list[str]] = []
+
+    def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
+        if len(self.ran) == self.killed_at:
+            raise KeyboardInterrupt
+        self.ran.append(trial.trial_id)
+        return {"val_accuracy": trial.hyperparameters.get("dropout")}
+
+
+@pytest.fixture
+def search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Any]]:
+    """Makes the tuner of a process; each of them finds what the one before left."""
+    settings = TunerSettings(
+        algorithm="random", max_trials=4, search={"dropout": Search(min=0, max=0.9)}
+    )
+    monkeypatch.setattr(tuner, "SettingsTuner", _Counting)
+    monkeypatch.setattr(_Counting, "ran", [])
+    monkeypatch.setattr(_Counting, "killed_at", None)
+    folder = tmp_path / "checkpoints"
+    yield lambda: tuner._resumed(FnArgs(), TrainSettings(), settings, CheckpointFolder(folder))
+
+
+def test_a_killed_search_goes_on_at_its_trial(
+    search: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Counting, "killed_at", 2)
+    with pytest.raises(KeyboardInterrupt):
+        search().search(verbose=0)
+    monkeypatch.setattr(_Counting, "killed_at", None)
+    second = search()
+    second.search(verbose=0)
+    assert sorted(_Counting.ran) == ["0", "1", "2", "3"]
+    scores = [trial.score for trial in second.oracle.get_best_trials(4)]
+    assert len(scores) == 4
+    assert second.get_best_hyperparameters()[0].get("dropout") == max(scores)
+
+
+def test_a_search_whose_files_a_kill_cut_short_starts_over(
+    search: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(_Counting, "killed_at", 2)
+    with pytest.raises(KeyboardInterrupt):
+        search().search(verbose=0)
+    monkeypatch.setattr(_Counting, "killed_at", None)
+    (state,) = (tmp_path / "checkpoints").rglob("oracle.json")
+    state.write_text(state.read_text()[:50])
+    search().search(verbose=0)
+    assert _Counting.ran == ["0", "1", "0", "1", "2", "3"]
+
+
+def test_a_search_of_which_nothing_comes_is_a_failure(
+    search: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise keras_tuner.errors.FailedTrialError("not today")
+
+    monkeypatch.setattr(_Counting, "run_trial", fail)
+    with pytest.raises(UserError, match="failed in a row.*not today"):
+        search().search(verbose=0)

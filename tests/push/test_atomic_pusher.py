@@ -19,9 +19,12 @@ from components.atomic_pusher.component import AtomicPusher
 from components.atomic_pusher.executor import Executor
 from components.image_example_gen.report import SourceInfo, build_report, write_report
 from components.tflite_evaluator.report import EdgeReport, TFLiteResult
+from pipeline.config import TrainSettings
 from pipeline.errors import UserError
+from pipeline.fingerprint import value_fingerprint
 from pipeline.manifest import Manifest, verify_version
 from pipeline.publishing import publish, rollback
+from pipeline.train_record import write_train_settings
 from pipeline.version_folder import VersionFolder
 from tests.edge import tiny_model
 
@@ -92,6 +95,19 @@ def test_blessed_model_is_published_and_recorded(model: Artifact, tmp_path: Path
     assert manifest.data.source == "archive.zip"
     assert manifest.data.counts == {"read": 0, "accepted": 0, "rejected": 0, "train": 0, "eval": 0}
     assert {key: getattr(manifest, key) for key in context} == context
+
+
+def test_the_manifest_tells_the_train_settings_that_a_search_found(
+    model: Artifact, tmp_path: Path
+) -> None:
+    model_run = make(standard_artifacts.ModelRun(), tmp_path / "run")
+    write_train_settings(tmp_path / "run", TrainSettings(dropout=0.125))
+    context = {"settings": {"train": {"dropout": 0.3}, "image": {"size": 48}}}
+    push(tmp_path / "base", tmp_path, json.dumps(context), model=model, model_run=model_run)
+    manifest = Manifest.read(tmp_path / "base" / "1")
+    assert manifest.settings["train"]["dropout"] == 0.125
+    assert manifest.settings["image"] == {"size": 48}
+    assert manifest.settings_fingerprint == value_fingerprint(manifest.settings)
 
 
 @pytest.mark.parametrize(
