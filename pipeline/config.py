@@ -283,7 +283,7 @@ class TunerSettings(Section):
         20,
         ge=1,
         le=1000,
-        description="Trials of random and bayesian; those of hyperband follow from tuner.epochs.",
+        description="Most trials; those of hyperband follow from tuner.epochs, and may be fewer.",
     )
     epochs: int = Field(
         8, ge=1, le=1000, description="Epochs of a trial; with hyperband those of the longest."

@@ -102,9 +102,9 @@ class SettingsTuner(keras_tuner.Tuner):
 class _TrialProgress(keras.callbacks.Callback):
     """Reports steps of a trial to the screen."""
 
-    def __init__(self, trial: int, trials: int | None, steps: int):
+    def __init__(self, trial: int, trials: int, steps: int):
         super().__init__()
-        self._text = f"trial {trial}" + (f"/{trials}" if trials else "")
+        self._text = f"trial {trial}/{trials}"
         self._steps = steps
         self._done = 0
 
@@ -139,4 +139,7 @@ def _oracle(tuner: TunerSettings, seed: int) -> keras_tuner.Oracle:
                 max_trials=tuner.max_trials, **common
             )
         case "hyperband":
-            return keras_tuner.oracles.HyperbandOracle(max_epochs=tuner.epochs, **common)
+            oracle = keras_tuner.oracles.HyperbandOracle(max_epochs=tuner.epochs, **common)
+            # It takes no bound, but keeps to one; without, TFX can't list the results.
+            oracle.max_trials = tuner.max_trials
+            return oracle

@@ -221,5 +221,5 @@ def test_a_search_of_which_nothing_comes_is_a_failure(
         raise keras_tuner.errors.FailedTrialError("not today")
 
     monkeypatch.setattr(_Counting, "run_trial", fail)
-    with pytest.raises(UserError, match="failed in a row.*not today"):
+    with pytest.raises(UserError, match=r"failed in a row.*not today"):
         search().search(verbose=0)
