@@ -265,7 +265,7 @@ class Search(Section):
 _NOT_SEARCHED = frozenset(
     {
         *("epochs", "seed", "validation_fraction", "early_stopping_patience"),
-        *("loop", "mixed_precision", "jit_compile", "cache"),
+        *("loop", "precision", "jit_compile", "cache", "calibrate", "flip_average"),
     }
 )
 
