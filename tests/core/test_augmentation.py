@@ -6,7 +6,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.augmentation import augment
+from pipeline.augmentation import augment, mixup
 from pipeline.config import AugmentSettings
 
 _OFF = AugmentSettings(
@@ -131,3 +131,33 @@ def test_any_strengths_give_finite_images(strengths: AugmentSettings, seed: int)
     augmented = _augment(_images(4), strengths, seed)
     assert augmented.shape == (4, _SIDE, _SIDE, 1)
     assert np.isfinite(augmented).all()
+
+
+def _mixup(alpha: float, seed: int = 1, count: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    labels = np.eye(count, dtype=np.float32)
+    images, mixed = mixup(
+        tf.constant(_images(count)), tf.constant(labels), alpha, tf.constant([seed, 9], tf.int64)
+    )
+    return images.numpy(), mixed.numpy()
+
+
+def test_mixup_at_zero_leaves_images_and_labels_as_they_are() -> None:
+    images, labels = _mixup(0.0)
+    assert np.array_equal(images, _images(32))
+    assert np.array_equal(labels, np.eye(32, dtype=np.float32))
+
+
+@given(alpha=st.floats(0.01, 10.0), seed=st.integers(0, 1000))
+@settings(max_examples=20, deadline=None)
+def test_mixup_blends_images_and_labels_by_the_same_shares(alpha: float, seed: int) -> None:
+    images, labels = _mixup(alpha, seed)
+    assert np.allclose(labels.sum(axis=1), 1.0, atol=1e-5)
+    assert (labels >= 0.0).all()
+    own = np.diag(labels)
+    assert (own >= 0.5 - 1e-5).all()
+    assert np.allclose(images, np.einsum("ij,jhwc->ihwc", labels, _images(32)), atol=1e-4)
+
+
+def test_more_alpha_blends_more() -> None:
+    shares = [np.diag(_mixup(alpha, count=256)[1]).mean() for alpha in (0.05, 0.5, 5.0)]
+    assert shares[0] > shares[1] > shares[2]

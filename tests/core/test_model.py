@@ -1,0 +1,106 @@
+"""The network: shapes, shortcuts, the flip average, and the temperature in its last layer."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import special
+
+from pipeline import temperature, training_setup
+from pipeline.config import TrainSettings
+from pipeline.model import LOGITS_LAYER, build_model, flip_averaged
+
+_SIDE = 24
+_CLASSES = 4
+
+
+def _network(**settings: object) -> keras.Model:
+    keras.utils.set_random_seed(3)
+    return build_model(
+        TrainSettings.model_validate({"filters": [8, 12], **settings}), _SIDE, _CLASSES
+    )
+
+
+def _images(count: int = 6) -> np.ndarray:
+    return np.random.default_rng(5).normal(size=(count, _SIDE, _SIDE, 1)).astype(np.float32)
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 2])
+def test_images_become_one_logit_for_each_class(blocks: int) -> None:
+    logits = _network(residual_blocks=blocks)(_images()).numpy()
+    assert logits.shape == (6, _CLASSES)
+    assert logits.dtype == np.float32
+
+
+def test_a_residual_block_is_two_convolutions_around_a_shortcut() -> None:
+    def count(network: keras.Model, kind: type) -> int:
+        return sum(isinstance(layer, kind) for layer in network.layers)
+
+    plain, residual = _network(), _network(residual_blocks=2)
+    stages = 2
+    convolutions = count(residual, keras.layers.Conv2D) - count(plain, keras.layers.Conv2D)
+    assert convolutions == stages * 2 * 2
+    assert count(residual, keras.layers.Add) == stages * 2
+
+
+def test_the_flip_average_is_the_mean_of_the_logits_of_both_mirror_images() -> None:
+    network, images = _network(), _images()
+    expected = (network(images).numpy() + network(images[:, :, ::-1]).numpy()) / 2
+    averaged = flip_averaged(network)
+    assert np.allclose(averaged(images).numpy(), expected, atol=1e-6)
+    assert np.allclose(averaged(images[:, :, ::-1]).numpy(), expected, atol=1e-6)
+
+
+def _linear() -> keras.Model:
+    """Logits that differ from image to image enough for a temperature to matter."""
+    keras.utils.set_random_seed(3)
+    image = keras.Input((_SIDE, _SIDE, 1))
+    spread = keras.initializers.RandomNormal(stddev=2.0 / _SIDE)
+    layer = keras.layers.Dense(_CLASSES, kernel_initializer=spread, name=LOGITS_LAYER)
+    return keras.Model(image, layer(keras.layers.Flatten()(image)))
+
+
+def _labelled(network: keras.Model, true_temperature: float, count: int = 4000) -> tf.data.Dataset:
+    """Images labelled as the network would be right about them at a temperature."""
+    images = _images(count)
+    shares = special.softmax(network.predict(images, verbose=0) / true_temperature, axis=1)
+    random = np.random.default_rng(7)
+    labels = [random.choice(_CLASSES, p=share / share.sum()) for share in shares.astype(float)]
+    one_hot = np.eye(_CLASSES, dtype=np.float32)[labels]
+    return tf.data.Dataset.from_tensor_slices((images, one_hot)).batch(500)
+
+
+@pytest.mark.parametrize("true_temperature", [0.5, 1.0, 2.0])
+def test_the_temperature_is_found_that_the_labels_were_drawn_at(true_temperature: float) -> None:
+    network = _linear()
+    found = temperature.fit(network, _labelled(network, true_temperature))
+    assert found == pytest.approx(true_temperature, rel=0.1)
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+def test_folding_divides_the_logits_and_changes_no_prediction(averaged: bool) -> None:
+    network, images = _network(), _images()
+    exported = flip_averaged(network) if averaged else network
+    before = exported(images).numpy()
+    temperature.fold(network, 1.7)
+    after = exported(images).numpy()
+    assert np.allclose(after, before / 1.7, atol=1e-6)
+    assert np.array_equal(after.argmax(axis=1), before.argmax(axis=1))
+
+
+@pytest.mark.parametrize(
+    ("precision", "policy"),
+    [("auto", "float32"), ("float32", "float32"), ("bfloat16", "mixed_bfloat16")],
+)
+def test_on_a_cpu_the_network_computes_in_half_precision_only_when_asked(
+    precision: str, policy: str
+) -> None:
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("auto is float16 on a GPU")
+    try:
+        training_setup.configure(TrainSettings.model_validate({"precision": precision}))
+        assert keras.mixed_precision.global_policy().name == policy
+        logits = _network()(_images())
+        assert logits.dtype == tf.float32
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
