@@ -179,6 +179,21 @@ def test_every_expression_is_promql() -> None:
         promql_parser.parse(expression)
 
 
+@pytest.mark.parametrize("check", [["rules", "alerts.yml"], ["config", "prometheus.yml"]])
+def test_prometheus_own_tool_takes_its_files(check: list[str]) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool, of Debian's package prometheus, is not installed")
+    kind, name = check
+    result = subprocess.run(
+        [promtool, "check", kind, str(ROOT / "prometheus" / name)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+
+
 def test_every_metric_asked_for_is_exported() -> None:
     types = re.findall(r"# TYPE (\S+)", Metrics().page().decode())
     for expression in expressions():
