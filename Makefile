@@ -55,8 +55,9 @@ lint: $(ENVIRONMENT) ## ruff, mypy, and that requirements.txt follows the lock
 bench: $(ENVIRONMENT) ## measure the pipeline beside a plain Keras script; DATA is FER2013
 	@$(VENV)/python -m benchmarks.pipeline_vs_plain $(if $(DATA),--data "$(DATA)") $(ARGS)
 
-bench-serving: $(ENVIRONMENT) ## measure the server beside the in-process model call
-	@$(VENV)/python -m benchmarks.serving $(ARGS)
+bench-serving: $(ENVIRONMENT) ## measure the server beside the in-process model call; into docs/serving.md
+	@$(VENV)/python -m benchmarks.serving --model_base_path "$(WORKSPACE)/serving/expression" \
+		--markdown docs/serving.md $(ARGS)
 
 bench-webcam: $(ENVIRONMENT) ## measure the webcam client beside fer; needs a pushed model
 	@$(VENV)/python -m benchmarks.webcam --workspace "$(WORKSPACE)" $(ARGS)

@@ -2,7 +2,9 @@
 
 Each figure is of one-image requests. The in-process figures of the same run are the yardstick: one
 call of the SavedModel's Python signature, and its best images a second in batches. The load comes
-from a process of its own, which shares the machine's cores with the server.
+from a process of its own, which shares the machine's cores with the server and takes its part of
+them. It sends requests that were serialized before and does not read the outputs of the answers,
+so that the figures are the server's: one client blocks on its socket, many share an event loop.
 """
 
 from __future__ import annotations
@@ -14,14 +16,17 @@ import json
 import multiprocessing
 import os
 import platform
+import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from benchmarks import tables
 from pipeline.errors import PipelineError, UserError
 from serving.process import ServerProcess
 
@@ -29,6 +34,13 @@ CLIENTS = (1, 8, 64)
 BATCH = 32
 MODEL = "expression"
 CONFIGS = Path(__file__).resolve().parent.parent / "serving_configs"
+_CHANNELS = 4
+_AIMS = (
+    (("grpc", False, 1), "p50_ratio", 1.5),
+    (("rest", False, 1), "p50_ratio", 2.5),
+    (("grpc", True, 64), "throughput_ratio", 0.8),
+    (("rest", True, 64), "throughput_ratio", 0.8),
+)
 _GRPC_METHOD = "/tensorflow.serving.PredictionService/Predict"
 
 
@@ -75,60 +87,121 @@ def measure_in_process(model_path: str, image: bytes, seconds: float) -> tuple[L
     return Latencies.of(single, elapsed), len(batches) * BATCH / batches_elapsed
 
 
-async def _drive(clients: int, seconds: float, ask: Callable[[int], Awaitable[None]]) -> Latencies:
+def _drive_one(seconds: float, ask: Callable[[], object]) -> Latencies:
+    """One client that waits for each answer, without an event loop between it and the socket."""
     taken: list[float] = []
-
-    async def client(number: int, until: float, record: bool) -> None:
-        while time.perf_counter() < until:
-            started = time.perf_counter()
-            await ask(number)
-            if record:
-                taken.append(time.perf_counter() - started)
-
-    for warm_up in (True, False):
+    for share in (0.25, 1.0):  # The first part warms up.
+        taken.clear()
         began = time.perf_counter()
-        until = began + (seconds / 4 if warm_up else seconds)
-        await asyncio.gather(*(client(n, until, not warm_up) for n in range(clients)))
+        while time.perf_counter() - began < seconds * share:
+            started = time.perf_counter()
+            ask()
+            taken.append(time.perf_counter() - started)
     return Latencies.of(taken, time.perf_counter() - began)
 
 
-async def _drive_grpc(port: int, message: bytes, clients: int, seconds: float) -> Latencies:
+async def _drive_many(
+    clients: int, seconds: float, ask: Callable[[int], Awaitable[object]]
+) -> Latencies:
+    taken: list[float] = []
+
+    async def client(number: int, until: float) -> None:
+        while time.perf_counter() < until:
+            started = time.perf_counter()
+            await ask(number)
+            taken.append(time.perf_counter() - started)
+
+    for share in (0.25, 1.0):
+        taken.clear()
+        began = time.perf_counter()
+        until = began + seconds * share
+        await asyncio.gather(*(client(number, until) for number in range(clients)))
+    return Latencies.of(taken, time.perf_counter() - began)
+
+
+def _one_over_grpc(port: int, message: bytes, seconds: float) -> Latencies:
+    import grpc  # noqa: PLC0415
+
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        predict = channel.unary_unary(_GRPC_METHOD)
+        return _drive_one(seconds, lambda: predict(message))
+
+
+async def _many_over_grpc(port: int, message: bytes, clients: int, seconds: float) -> Latencies:
     import grpc  # noqa: PLC0415
 
     options = [("grpc.use_local_subchannel_pool", 1)]
     channels = [
-        grpc.aio.insecure_channel(f"127.0.0.1:{port}", options) for _ in range(min(clients, 4))
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}", options)
+        for _ in range(min(clients, _CHANNELS))
     ]
     calls = [channel.unary_unary(_GRPC_METHOD) for channel in channels]
-
-    async def ask(number: int) -> None:
-        await calls[number % len(calls)](message)
-
     try:
-        return await _drive(clients, seconds, ask)
+        return await _drive_many(
+            clients, seconds, lambda number: calls[number % len(calls)](message)
+        )
     finally:
         await asyncio.gather(*(channel.close() for channel in channels))
 
 
-async def _drive_rest(port: int, body: bytes, clients: int, seconds: float) -> Latencies:
-    import aiohttp  # noqa: PLC0415
+def http_request(port: int, body: bytes) -> bytes:
+    """The bytes of a POST of `body` to the predict path."""
+    head = (
+        f"POST /v1/models/{MODEL}:predict HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
 
-    url = f"http://127.0.0.1:{port}/v1/models/{MODEL}:predict"
-    connector = aiohttp.TCPConnector(limit=clients)
-    async with aiohttp.ClientSession(connector=connector) as session:
 
-        async def ask(_: int) -> None:
-            async with session.post(url, data=body) as answer:
-                content = await answer.read()
-                if answer.status != 200:
-                    raise UserError(f"The server answered {answer.status}: {content!r}")
+def body_length(head: bytes) -> int:
+    """Length of the body that follows the head of an HTTP answer.
 
-        return await _drive(clients, seconds, ask)
+    Raises:
+      UserError: the answer is not 200.
+    """
+    status, *headers = head.decode().split("\r\n")
+    if status.split(" ", 2)[1] != "200":
+        raise UserError(f"The server answered {status}.")
+    fields = dict(header.lower().split(": ", 1) for header in headers if header)
+    return int(fields["content-length"])
+
+
+def _one_over_rest(port: int, request: bytes, seconds: float) -> Latencies:
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        answers = connection.makefile("rb")
+
+        def ask() -> None:
+            connection.sendall(request)
+            answers.read(body_length(b"".join(iter(answers.readline, b"\r\n"))))
+
+        return _drive_one(seconds, ask)
+
+
+async def _many_over_rest(port: int, request: bytes, clients: int, seconds: float) -> Latencies:
+    streams = [await asyncio.open_connection("127.0.0.1", port) for _ in range(clients)]
+
+    async def ask(number: int) -> None:
+        reader, writer = streams[number]
+        writer.write(request)
+        await reader.readexactly(body_length(await reader.readuntil(b"\r\n\r\n")))
+
+    try:
+        return await _drive_many(clients, seconds, ask)
+    finally:
+        for _, writer in streams:
+            writer.close()
 
 
 def _load(kind: str, port: int, payload: bytes, clients: int, seconds: float) -> Latencies:
-    drive = _drive_grpc if kind == "grpc" else _drive_rest
-    return asyncio.run(drive(port, payload, clients, seconds))
+    if kind == "grpc":
+        if clients == 1:
+            return _one_over_grpc(port, payload, seconds)
+        return asyncio.run(_many_over_grpc(port, payload, clients, seconds))
+    request = http_request(port, payload)
+    if clients == 1:
+        return _one_over_rest(port, request, seconds)
+    return asyncio.run(_many_over_rest(port, request, clients, seconds))
 
 
 def grpc_message(image: bytes) -> bytes:
@@ -163,30 +236,51 @@ def newest_version(base_path: Path) -> Path:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measures and prints a Markdown table; `--output` also writes the numbers as JSON."""
+    """Measures and prints Markdown; `--markdown` also writes it into a page, `--output` JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving")
     parser.add_argument(
         "--model_base_path", type=Path, default=Path("workspace/serving/expression")
     )
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
+    parser.add_argument("--markdown", type=Path, help="page whose section `measured` is replaced")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args(arguments)
     base_path = options.model_base_path.resolve()
+    version = newest_version(base_path)
     image = noise_image()
-    started_with = os.getloadavg()[0]
-    in_process, batched = measure_in_process(str(newest_version(base_path)), image, options.seconds)
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, load {started_with:.1f} before the run\n\n"
-        f"In-process: one image p50 {in_process.p50:.2f} ms, p95 {in_process.p95:.2f} ms, "
-        f"p99 {in_process.p99:.2f} ms, {in_process.per_second:.0f} images/s; "
-        f"batches of {BATCH}: {batched:.0f} images/s\n"
-    )
-    print(
+    load = os.getloadavg()[0]
+    in_process, batched = measure_in_process(str(version), image, options.seconds)
+    lines = [
+        f"`make bench-serving`, one-image requests of {options.seconds:g} s each; a model of "
+        f"{_mebibytes(version / 'variables'):.1f} MiB of variables; {platform.machine()}, "
+        f"{os.cpu_count()} cores that the load generator shares; load average {load:.1f} before "
+        f"the run. In-process, one image takes {in_process.p50:.2f} ms (p50; p95 "
+        f"{in_process.p95:.2f}, p99 {in_process.p99:.2f}) and batches of {BATCH} reach "
+        f"{batched:,.0f} images/s.",
+        "",
         "| protocol | batching | clients | p50 ms | p95 ms | p99 ms | images/s | p50 / call |"
-        " throughput / batched |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
+        " throughput / batched |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    print("\n".join(lines))
     rows = []
+    for row in _measure(base_path, image, options.seconds):
+        row["p50_ratio"] = row["p50"] / in_process.p50
+        row["throughput_ratio"] = row["per_second"] / batched
+        rows.append(row)
+        lines.append(_row(row))
+        print(lines[-1], flush=True)
+    lines += ["", *_aims(rows)]
+    print("\n".join(lines[-1 - len(_AIMS) :]))
+    if options.markdown:
+        tables.replace_section(options.markdown, "measured", "\n".join(lines))
+    if options.output:
+        content = {"in_process": asdict(in_process), "batched_per_second": batched, "rows": rows}
+        options.output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+def _measure(base_path: Path, image: bytes, seconds: float) -> Iterator[dict[str, Any]]:
     payloads = {"grpc": grpc_message(image), "rest": rest_body(image)}
     with multiprocessing.get_context("spawn").Pool(1) as driver:
         for batching in (False, True):
@@ -195,23 +289,27 @@ def main(arguments: Sequence[str]) -> int:
                 for kind, payload in payloads.items():
                     for clients in CLIENTS:
                         measured = driver.apply(
-                            _load, (kind, ports[kind], payload, clients, options.seconds)
+                            _load, (kind, ports[kind], payload, clients, seconds)
                         )
-                        rows.append(
-                            {
-                                "protocol": kind,
-                                "batching": batching,
-                                "clients": clients,
-                                **asdict(measured),
-                                "p50_ratio": measured.p50 / in_process.p50,
-                                "throughput_ratio": measured.per_second / batched,
-                            }
-                        )
-                        print(_row(rows[-1]), flush=True)
-    if options.output:
-        content = {"in_process": asdict(in_process), "batched_per_second": batched, "rows": rows}
-        options.output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    return 0
+                        case = {"protocol": kind, "batching": batching, "clients": clients}
+                        yield {**case, **asdict(measured)}
+
+
+def _mebibytes(folder: Path) -> float:
+    return sum(path.stat().st_size for path in folder.iterdir()) / 2**20
+
+
+def _aims(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """A sentence for each aim of `_AIMS`: what was measured and whether that meets it."""
+    by_case = {(row["protocol"], row["batching"], row["clients"]): row for row in rows}
+    for case, key, aim in _AIMS:
+        value = by_case[case][key]
+        met = value <= aim if key == "p50_ratio" else value >= aim
+        what = (
+            "p50 of one image / call" if key == "p50_ratio" else "64 clients, throughput / batched"
+        )
+        bound = f"at {'most' if key == 'p50_ratio' else 'least'} {aim:g}"
+        yield f"- {case[0]}, {what}: {value:.2f}; aim {bound}, {'met' if met else 'not met'}."
 
 
 def _flags(base_path: Path, batching: bool) -> list[str]:
@@ -222,7 +320,7 @@ def _flags(base_path: Path, batching: bool) -> list[str]:
     return flags
 
 
-def _row(row: dict[str, float | str | bool]) -> str:
+def _row(row: dict[str, Any]) -> str:
     return (
         f"| {row['protocol']} | {'on' if row['batching'] else 'off'} | {row['clients']} "
         f"| {row['p50']:.2f} | {row['p95']:.2f} | {row['p99']:.2f} | {row['per_second']:.0f} "

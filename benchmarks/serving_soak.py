@@ -1,7 +1,7 @@
 """Full load for minutes, with swaps of the version: is memory flat, does anything fail?
 
 `python -m benchmarks.serving_soak --seconds 600` drives gRPC and REST from a process of its own,
-reloads the model every half minute, and prints the server's memory and counts each minute.
+swaps the version every half minute, and prints the server's memory and counts each minute.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from benchmarks import tables
 from benchmarks.serving import (
     CONFIGS,
     MODEL,
@@ -30,7 +32,6 @@ from pipeline.errors import PipelineError
 from serving.process import ServerProcess
 
 _CLIENTS = 16
-_SWAP_SECONDS = 30.0
 _MEBIBYTE = 2**20
 
 
@@ -78,6 +79,8 @@ def main(arguments: Sequence[str]) -> int:
         "--model_base_path", type=Path, default=Path("workspace/serving/expression")
     )
     parser.add_argument("--seconds", type=float, default=600.0)
+    parser.add_argument("--swap_seconds", type=float, default=30.0, help="between two versions")
+    parser.add_argument("--markdown", type=Path, help="page whose section `soak` is replaced")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args(arguments)
     source = newest_version(options.model_base_path.resolve())
@@ -99,7 +102,7 @@ def main(arguments: Sequence[str]) -> int:
             while not load.ready():
                 load.wait(5.0)
                 now = time.monotonic()
-                if now - swapped > _SWAP_SECONDS:
+                if now - swapped > options.swap_seconds:
                     swapped, version = now, version + 1
                     _push(source, Path(folder), version)
                 memory = server.resident_bytes() / _MEBIBYTE
@@ -109,9 +112,24 @@ def main(arguments: Sequence[str]) -> int:
             counts = load.get()
     result = {"load": os.getloadavg()[0], **counts, "swaps": version - 1, "samples": samples}
     print(json.dumps({key: value for key, value in result.items() if key != "samples"}))
+    if options.markdown:
+        tables.replace_section(options.markdown, "soak", _told(options, result))
     if options.output:
         options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return 1 if counts["failed"] else 0
+
+
+def _told(options: argparse.Namespace, result: dict[str, Any]) -> str:
+    samples = result["samples"]
+    marks = [samples[len(samples) * part // 10] for part in (2, 4, 6, 8)] + samples[-1:]
+    memory = ", ".join(f"{each['mib']:.0f} after {each['seconds']:.0f} s" for each in marks)
+    return (
+        f"`python -m benchmarks.serving_soak --seconds {options.seconds:g}`: "
+        f"{result['answered']:,} requests over both protocols by {2 * _CLIENTS} clients with "
+        f"batching, {result['swaps']} swaps of the version, {result['failed']} failed. Resident "
+        f"memory in MiB: {memory}; {max(each['mib'] for each in samples):.0f} at most, while two "
+        f"versions were loaded (load average {result['load']:.1f})."
+    )
 
 
 def _push(source: Path, base_path: Path, version: int) -> None:
