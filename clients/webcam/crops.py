@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from PIL import Image as PillowImage
 
 from clients.webcam.geometry import Box, Image
 
@@ -29,16 +30,19 @@ def cut(image: Image, box: Box) -> np.ndarray:
 
 
 def batch(faces: Sequence[np.ndarray], size: int) -> np.ndarray:
-    """Resizes faces to the model's input, uint8[n, size, size, 1].
+    """Resizes faces as `pipeline/preprocessing.py` does, uint8[n, size, size, 1].
 
     Args:
       faces: Grey uint8[k, k], each of its own size.
       size: Side of the model's image.
     """
-    pixels = np.empty((len(faces), size, size, 1), np.uint8)
-    for row, face in zip(pixels, faces, strict=True):
-        shrink = face.shape[0] > size
-        row[:, :, 0] = cv2.resize(
-            face, (size, size), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR
-        )
-    return pixels
+    return np.stack([_resize(face, size) for face in faces])[..., np.newaxis]
+
+
+def _resize(face: np.ndarray, size: int) -> np.ndarray:
+    # Pillow's bilinear filter widens where the image shrinks, as that of tf.image.resize with
+    # antialias does and none of OpenCV's; in floating point it is rounded once, as there.
+    exact = PillowImage.fromarray(face.astype(np.float32)).resize(
+        (size, size), PillowImage.Resampling.BILINEAR
+    )
+    return np.rint(exact).astype(np.uint8)

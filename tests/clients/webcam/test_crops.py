@@ -1,11 +1,12 @@
 import cv2
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clients.webcam.crops import batch, cut
 from clients.webcam.geometry import Box
-from tests.clients.webcam.scenes import with_face
+from tests.clients.webcam.scenes import ASTRONAUT_FACE, astronaut, with_face
 
 
 @given(st.floats(-300, 900), st.floats(-300, 900), st.floats(0.1, 900))
@@ -39,3 +40,18 @@ def test_a_batch_has_the_size_of_the_models_input() -> None:
     pixels = batch(faces, 48)
     assert (pixels.shape, pixels.dtype) == ((3, 48, 48, 1), np.uint8)
     assert [int(pixels[i].mean()) for i in range(3)] == [1, 48, 200]
+
+
+@pytest.mark.parametrize("side", [20, 47, 48, 49, 96, 131, 400])
+def test_a_face_is_resized_as_in_training_and_serving(side: int) -> None:
+    import tensorflow as tf  # noqa: PLC0415
+
+    from pipeline import preprocessing  # noqa: PLC0415
+
+    centre = ASTRONAUT_FACE.centre
+    face = cut(astronaut(), Box(centre[0] - side / 2, centre[1] - side / 2, side, side))
+    encoded = tf.io.encode_png(face[:, :, np.newaxis])
+    expected = preprocessing.decode_images(tf.stack([encoded]), 48).numpy().astype(int)
+    difference = np.abs(batch([face], 48) - expected)
+    assert difference.max() <= 1, "but for the rounding of a half"
+    assert (difference > 0).mean() < 0.005
