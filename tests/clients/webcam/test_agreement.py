@@ -14,7 +14,7 @@ import pytest
 
 from clients.webcam.backends import Backend, BackendUnavailableError, messages
 from clients.webcam.backends.grpc import GrpcServer
-from clients.webcam.backends.local import PushedModel, default_model
+from clients.webcam.backends.local import SHIPPED, PushedModel, default_model
 from clients.webcam.backends.rest import RestServer
 from clients.webcam.backends.tflite import TFLiteModel
 from clients.webcam.crops import batch, cut
@@ -22,7 +22,10 @@ from clients.webcam.detection import make_detector
 from clients.webcam.loop import Program
 from clients.webcam.options import Options
 from pipeline.drawn_sample import EXPRESSIONS
+from pipeline.manifest import Manifest
+from pipeline.publishing import publish
 from serving.process import ServerProcess
+from tests.clients.webcam.conftest import LABELS
 from tests.clients.webcam.scenes import astronaut, crowd, with_face, write_video
 
 REAL_ARCHIVE = Path(__file__).parents[3].parent / "shared/data/fer2013/archive.zip"
@@ -96,6 +99,63 @@ def test_labels_of_real_faces_are_the_same_every_way(
     for backend in backends.values():
         answer = backend.predict(crops)
         assert [answer.labels[index] for index in answer.probabilities.argmax(axis=1)] == expected
+
+
+@pytest.mark.skipif(not REAL_ARCHIVE.exists(), reason="no real images in ../shared/data")
+def test_the_shipped_model_is_as_right_on_real_faces_as_its_gate_measured() -> None:
+    """Its float32 twin is not shipped, so the client is held to the rate of right answers."""
+    metrics = Manifest.read(SHIPPED).metrics
+    images, truths = eval_images()
+    answer = TFLiteModel(SHIPPED / "model_int8.tflite").predict(images)
+    right = sum(
+        answer.labels[index] == truth
+        for index, truth in zip(answer.probabilities.argmax(axis=1), truths, strict=True)
+    )
+    assert_rate(right, len(images), metrics["int8_accuracy"])
+
+
+def test_int8_agrees_at_the_rate_that_its_gate_measured_when_it_was_pushed(
+    workspace: Path, crops: list[np.ndarray], tmp_path: Path
+) -> None:
+    """The gate's own measurement, on the crops, goes into a manifest, and is met by the client."""
+    from components.tflite_evaluator.evaluation import compare  # noqa: PLC0415
+
+    model = workspace / "serving/expression/2"
+    converted = tmp_path / "converted"
+    shutil.copytree(workspace / "edge/expression/2", converted)
+    pixels, names = batch(crops, 48), [LABELS[0]] * len(crops)
+    report = compare(str(model), converted, lambda _: [(pixels, names)], list(LABELS))
+    assert report.int8 is not None
+    manifest = Manifest(
+        model_name="expression",
+        kind="edge",
+        labels=list(LABELS),
+        input_shape=[48, 48, 1],
+        metrics={"int8_agreement": report.int8.agreement},
+    )
+    publish(converted, tmp_path / "edge/expression", manifest, keep=1)
+    backend = default_model(tmp_path / "edge/expression")
+    exact, _ = ask_the_model(workspace, crops)
+    near = backend.predict(crops).probabilities
+    agreement = (near.argmax(axis=1) == exact.argmax(axis=1)).mean()
+    pushed = Manifest.read(tmp_path / "edge/expression/1")
+    assert agreement == pytest.approx(pushed.metrics["int8_agreement"])
+
+
+def eval_images() -> tuple[list[np.ndarray], list[str]]:
+    """FER2013's test images, grey, and their classes."""
+    with zipfile.ZipFile(REAL_ARCHIVE) as archive:
+        names = [name for name in sorted(archive.namelist()) if name.startswith("test/")]
+        names = [name for name in names if "." in name]
+        encoded = [np.frombuffer(archive.read(name), np.uint8) for name in names]
+    images = [cv2.imdecode(image, cv2.IMREAD_GRAYSCALE) for image in encoded]
+    return [image for image in images if image is not None], [n.split("/")[1] for n in names]
+
+
+def assert_rate(hits: int, tries: int, rate: float) -> None:
+    """Whether a rate is the measured one: within three standard errors of a sample so large."""
+    error = (max(rate * (1 - rate), 1 / tries) / tries) ** 0.5
+    assert hits / tries == pytest.approx(rate, abs=3 * error)
 
 
 def test_int8_stays_near_float(workspace: Path, crops: list[np.ndarray]) -> None:
