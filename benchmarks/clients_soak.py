@@ -93,7 +93,7 @@ def _web(folder: Path, seconds: float) -> list[tuple[float, float]]:
         def heap() -> float:
             # What is not yet collected is no growth.
             devtools.send("HeapProfiler.collectGarbage")
-            return devtools.send("Runtime.getHeapUsage")["usedSize"] / _MEBIBYTE  # type: ignore[no-any-return]
+            return devtools.send("Runtime.getHeapUsage")["usedSize"] / _MEBIBYTE
 
         def told() -> str:
             chromium = sum(_resident(one) for one in psutil.Process().children(recursive=True))

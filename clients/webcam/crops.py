@@ -45,4 +45,4 @@ def _resize(face: np.ndarray, size: int) -> np.ndarray:
     exact = PillowImage.fromarray(face.astype(np.float32)).resize(
         (size, size), PillowImage.Resampling.BILINEAR
     )
-    return np.rint(exact).astype(np.uint8)
+    return np.rint(np.asarray(exact)).astype(np.uint8)

@@ -90,9 +90,10 @@ class Summary:
             start = margin + column
             end = start + round(bars * value / most)
             writer.write(image, text, (margin, top + 2), 18, (40, 40, 40))
-            cv2.rectangle(
-                image, (start, top), (end, top + row - 10), PALETTE[index % len(PALETTE)], -1
-            )
+            if end > start:
+                cv2.rectangle(
+                    image, (start, top), (end, top + row - 10), PALETTE[index % len(PALETTE)], -1
+                )
             number = f"{value:.1f}" if timed else f"{value:.0f}"
             writer.write(image, number, (end + 8, top + 2), 18, (40, 40, 40))
         save_image(path, image)

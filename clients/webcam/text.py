@@ -57,7 +57,7 @@ class Writer:
                 ImageFont.truetype(str(font), 16)
             except OSError:
                 raise UserError(f"--font {font}: it is missing or not a font.") from None
-        self._missing: set[str] = set()
+        self._missing: set[frozenset[str]] = set()
         self.mask = lru_cache(maxsize=256)(self._mask)
 
     def size(self, text: str, height: int) -> tuple[int, int]:
@@ -109,8 +109,10 @@ class Writer:
         best = _font_for(characters, self._own)
         if best is not None:
             return ImageFont.truetype(best, height)
-        if text not in self._missing:
-            self._missing.add(text)
+        # A label's percentage changes with every frame, what is missing of it does not.
+        foreign = frozenset(one for one in characters if not one.isascii())
+        if foreign not in self._missing:
+            self._missing.add(foreign)
             print(
                 f"No font on this machine has all of {text!r}; --font names one.", file=sys.stderr
             )

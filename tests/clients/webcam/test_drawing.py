@@ -62,8 +62,8 @@ def test_characters_that_no_font_has_are_told_once_and_do_no_harm(
 ) -> None:
     monkeypatch.setattr("clients.webcam.text._font_for", lambda *_: None)
     writer = Writer()
-    for _ in range(3):
-        writer.write(backdrop(), "高兴", (0, 0), 18, (255, 255, 255))
+    for percent in range(3):
+        writer.write(backdrop(), f"高兴 {percent}%", (0, 0), 18, (255, 255, 255))
     writer.write(backdrop(), "高兴", (0, 0), 24, (255, 255, 255))
     assert capsys.readouterr().err.count("--font names one") == 1
 
