@@ -1,0 +1,45 @@
+"""The search for a recipe: variants are the profile's settings with some others."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import recipe
+from benchmarks.recipe import read_variants, table
+from pipeline import config
+from pipeline.config import TrainSettings
+from pipeline.errors import UserError
+
+_BASE = TrainSettings()
+
+
+def _variants(folder: Path, text: str) -> dict[str, TrainSettings]:
+    path = folder / "variants.toml"
+    path.write_text(text)
+    return read_variants(path, _BASE, epochs=3)
+
+
+def test_a_variant_changes_what_it_names_and_the_epochs_alone(tmp_path: Path) -> None:
+    variants = _variants(tmp_path, "[plain]\n[wide]\nfilters = [64, 128]\naugment.mixup = 0.2\n")
+
+    assert variants["plain"] == _BASE.model_copy(update={"epochs": 3})
+    assert variants["wide"].filters == [64, 128]
+    assert variants["wide"].augment == _BASE.augment.model_copy(update={"mixup": 0.2})
+
+
+@pytest.mark.parametrize("line", ["dropout = 2.0", "drop_out = 0.1", "augment.twist = 1.0"])
+def test_a_variant_that_does_not_fit_is_named(tmp_path: Path, line: str) -> None:
+    with pytest.raises(UserError, match="wild"):
+        _variants(tmp_path, f"[wild]\n{line}\n")
+
+
+def test_the_best_variant_comes_first() -> None:
+    values = {"val_loss": 1.0, "accuracy": 0.5, "parameters": 1e6, "cpu_seconds_an_epoch": 9}
+    text = table({"poor": {"val_accuracy": 0.4} | values, "good": {"val_accuracy": 0.6} | values})
+
+    assert text.index("good") < text.index("poor")
+
+
+def test_the_projects_variants_fit_its_profile() -> None:
+    path = Path(recipe.__file__).with_suffix(".toml")
+    assert read_variants(path, config.load("fer2013").train, epochs=8)
