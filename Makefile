@@ -9,6 +9,7 @@ ENVIRONMENT := .venv/.locked
 DATA ?=
 PROFILE ?=
 WORKSPACE ?= workspace
+MODEL ?= expression
 ARGS ?=
 
 RUN_ARGS := --workspace "$(WORKSPACE)" $(if $(DATA),--data "$(DATA)") $(if $(PROFILE),--profile $(PROFILE)) $(ARGS)
@@ -19,7 +20,7 @@ RUN_ARGS := --workspace "$(WORKSPACE)" $(if $(DATA),--data "$(DATA)") $(if $(PRO
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  Variables: DATA=path to a zip, folder or fer2013.csv, PROFILE=name, WORKSPACE=folder,"
-	@echo "  ARGS='--set train.epochs=5'"
+	@echo "  MODEL=name of the model to serve, ARGS='--set train.epochs=5'"
 
 setup: $(ENVIRONMENT) ## make the locked environment in .venv
 
@@ -27,8 +28,8 @@ run: $(ENVIRONMENT) ## run the pipeline on DATA, or on a drawn sample
 	@$(VENV)/python local_runner.py $(RUN_ARGS)
 
 serve: $(ENVIRONMENT) ## serve the newest pushed model on loopback: gRPC 8500, REST 8501
-	@$(VENV)/python -m serving --rest_api_port=8501 --model_name=expression \
-		--model_base_path="$(if $(filter /%,$(WORKSPACE)),,$(CURDIR)/)$(WORKSPACE)/serving/expression" \
+	@$(VENV)/python -m serving --rest_api_port=8501 --model_name="$(MODEL)" \
+		--model_base_path="$(if $(filter /%,$(WORKSPACE)),,$(CURDIR)/)$(WORKSPACE)/serving/$(MODEL)" \
 		--monitoring_config_file=serving_configs/monitoring.config $(ARGS)
 
 web: $(ENVIRONMENT) ## serve the page that runs the pushed model in the browser

@@ -22,24 +22,22 @@ def read_metrics(eval_dir: str) -> dict[str, float]:
     Raises:
         UserError: the folder has no evaluation.
     """
-    import tfx.v1  # noqa: F401, PLC0415  (before TFMA)
-    import tensorflow_model_analysis as tfma  # noqa: PLC0415
-
-    metrics: dict[str, float] = {}
-    try:
-        for record in tfma.load_metrics(eval_dir):
-            slice_name = _slice_name(record.slice_key)
-            for item in record.metric_keys_and_values:
-                if item.key.is_diff or item.key.model_name not in ("", _CANDIDATE):
-                    continue
-                if item.value.WhichOneof("type") != "double_value":
-                    continue
-                metrics[_metric_name(item.key) + slice_name] = item.value.double_value.value
-    except (OSError, ValueError):
-        metrics = {}
+    metrics = _scalars(eval_dir, is_diff=False)
     if not metrics:
         raise UserError(f"{eval_dir} holds no evaluation; evaluate again.")
-    return dict(sorted(metrics.items()))
+    return metrics
+
+
+def read_changes(eval_dir: str) -> dict[str, float]:
+    """Reads by how much the evaluated model differs from the baseline.
+
+    Args:
+        eval_dir: URI of a `ModelEvaluation` artifact.
+
+    Returns:
+        Values by name as of `read_metrics`; empty if there was no baseline.
+    """
+    return _scalars(eval_dir, is_diff=True)
 
 
 def missed_thresholds(eval_dir: str) -> list[str]:
@@ -76,6 +74,25 @@ def missed_thresholds(eval_dir: str) -> list[str]:
     if result.missing_thresholds:
         sentences.append("No threshold is set, so the model cannot be blessed.")
     return sentences or ["The evaluation did not pass, and gives no reason."]
+
+
+def _scalars(eval_dir: str, is_diff: bool) -> dict[str, float]:
+    """Returns single numbers of the evaluated model by name; empty if there is no evaluation."""
+    import tfx.v1  # noqa: F401, PLC0415  (before TFMA)
+    import tensorflow_model_analysis as tfma  # noqa: PLC0415
+
+    found: dict[str, float] = {}
+    try:
+        for record in tfma.load_metrics(eval_dir):
+            slice_name = _slice_name(record.slice_key)
+            for item in record.metric_keys_and_values:
+                if item.key.is_diff != is_diff or item.key.model_name not in ("", _CANDIDATE):
+                    continue
+                if item.value.WhichOneof("type") == "double_value":
+                    found[_metric_name(item.key) + slice_name] = item.value.double_value.value
+    except (OSError, ValueError):
+        return {}
+    return dict(sorted(found.items()))
 
 
 def _describe(failure, slice_name: str) -> Iterator[str]:  # type: ignore[no-untyped-def]

@@ -1,7 +1,6 @@
 """What the command line does that needs TensorFlow: run, plan, infer the schema."""
 
 import difflib
-import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from components.image_example_gen.source import DataSource, resolve_source
-from pipeline import console as console_module
 from pipeline import progress
-from pipeline.config import SampleSettings, Settings
+from pipeline.config import DataSettings, SampleSettings, Settings
+from pipeline.console import quiet, short_path
 from pipeline.drawn_sample import draw_archive
 from pipeline.errors import NotBlessedError, PipelineError
 from pipeline.fingerprint import code_fingerprint, value_fingerprint
@@ -53,7 +52,7 @@ class Run:
         Raises:
           PipelineError: A user's mistake, anomalies in the data, or a model that is not blessed.
         """
-        with console_module.quiet(self._log_file) as console:
+        with quiet(self._log_file) as console:
             self._greet(console)
             run_id = self._run_nodes(console, last_node=None)
             from pipeline import lineage, outcome, report_page, summary  # noqa: PLC0415
@@ -68,18 +67,20 @@ class Run:
                 )
                 raise NotBlessedError("\n".join([what, *result.missed]))
             if result.pushed:
-                told = f"Next: make serve{self._option('WORKSPACE=')} serves it over HTTP and gRPC."
+                where = self._where("WORKSPACE=", "MODEL=")
+                told = f"Next: make serve{where} serves it over HTTP and gRPC."
             else:
+                where = self._where("--workspace=", "--set=data.name=")
                 told = (
                     "This model was rolled back, so it is not pushed again; "
-                    f"python local_runner.py restore{self._option('--workspace=')} brings it back."
+                    f"python local_runner.py restore{where} brings it back."
                 )
-            console.print(Text(told))
+            console.print(Text(told), soft_wrap=True)
             return 0
 
     def plan(self) -> int:
         """Prints the components that would run; writes nothing but the log."""
-        with console_module.quiet(self._log_file) as console:
+        with quiet(self._log_file) as console:
             source = self._source or DataSource("zip", str(self._workspace.sample), "<drawn>.zip")
             pipeline = self._pipeline(source)
             table = Table("Component", "Type", "After", box=None)
@@ -93,7 +94,7 @@ class Run:
 
     def infer_schema(self, write: bool) -> int:
         """Prints how the data's schema differs from the curated one, and writes it on request."""
-        with console_module.quiet(self._log_file) as console:
+        with quiet(self._log_file) as console:
             self._greet(console)
             run_id = self._run_nodes(console, last_node="SchemaGen")
             from pipeline import lineage, schema_diff  # noqa: PLC0415
@@ -122,15 +123,22 @@ class Run:
                 console.print("Run again with --write-schema to take it over.")
             return 0
 
-    def _option(self, prefix: str) -> str:
-        """How the next command names the workspace; nothing for the default one."""
-        root = self._workspace.root
-        return "" if root == Path("workspace").absolute() else f" {shlex.quote(f'{prefix}{root}')}"
+    def _where(self, workspace: str, model: str) -> str:
+        """What the next command adds to find the model: options of these names, if not defaults."""
+        options = {
+            workspace: (str(self._workspace.root), str(Path("workspace").absolute())),
+            model: (self._settings.data.name, DataSettings().name),
+        }
+        return "".join(
+            f" {shlex.quote(prefix + value)}"
+            for prefix, (value, default) in options.items()
+            if value != default
+        )
 
     def _greet(self, console: Console) -> None:
         told = self._data or "a drawn sample (give your own with --data)"
         console.print(Text(f"Data: {told}"), soft_wrap=True)
-        console.print(Text(f"Log:  {_short(self._log_file)}"), soft_wrap=True)
+        console.print(Text(f"Log:  {short_path(self._log_file)}"), soft_wrap=True)
 
     def _run_nodes(self, console: Console, last_node: str | None) -> str:
         with RunScreen(console) as screen:
@@ -170,7 +178,7 @@ class Run:
             first = str(error).strip().splitlines() or [""]
             raise PipelineError(
                 f"A component failed: {type(error).__name__}: {first[0][:300]}. "
-                f"The log {_short(self._log_file)} has the whole of it."
+                f"The log {short_path(self._log_file)} has the whole of it."
             ) from None
 
     def _drawn_sample(self, console: Console) -> DataSource:
@@ -193,7 +201,3 @@ class Run:
 
 def _sample_fingerprint(sample: SampleSettings) -> str:
     return value_fingerprint([sample.model_dump(), code_fingerprint("pipeline.drawn_sample")])
-
-
-def _short(path: Path) -> str:
-    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

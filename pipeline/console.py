@@ -47,3 +47,8 @@ def quiet(log_file: Path) -> Iterator[Console]:
             os.close(copy)
         os.close(log)
         screen.close()
+
+
+def short_path(path: Path) -> str:
+    """The path as people would type it here: relative to the working folder if it is below that."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components.evaluation_reader import missed_thresholds, read_metrics
+from components.evaluation_reader import missed_thresholds, read_changes, read_metrics
 from components.image_example_gen.report import IngestReport, read_report
 from components.prediction_table import PREDICTIONS_FILE
 from components.robustness_report.report import PICTURE_FILE, RobustnessResults
@@ -32,6 +32,7 @@ class Outcome:
     Attributes:
       ingest: What became of every file.
       metrics: The Evaluator's numbers, by name and slice.
+      accuracy_change: Against the latest blessed model, if there was one.
       missed: One sentence for each threshold that was missed.
       serving: What serving the candidate showed, if that was tried here.
       edge: The TFLite models beside the SavedModel.
@@ -51,6 +52,7 @@ class Outcome:
     edge: EdgeReport
     pushed: list[Pushed]
     training: Path
+    accuracy_change: float | None = None
     predictions: Path | None = None
     train_settings: dict[str, Any] = field(default_factory=dict)
     labels: list[str] = field(default_factory=list)
@@ -89,6 +91,7 @@ def read_outcome(outputs: Outputs) -> Outcome:
         edge=edge,
         pushed=pushed,
         training=training,
+        accuracy_change=read_changes(evaluation).get("accuracy"),
         train_settings=read_train_settings(training),
         predictions=Path(table.uri) / PREDICTIONS_FILE if table and blessed else None,
         labels=sorted(ingest.splits["train"].classes),

@@ -195,6 +195,14 @@ def read_report(folder: Path) -> IngestReport:
     return IngestReport.model_validate_json((folder / REPORT_FILE).read_text(encoding="utf-8"))
 
 
+def totals(report: IngestReport) -> str:
+    """One line: the source, and what became of its files."""
+    return (
+        f"{printable(report.source.name)}: {report.read:,} read, {report.accepted:,} accepted, "
+        f"{report.rejected:,} rejected"
+    )
+
+
 def render(report: IngestReport, examples: int = 3) -> list[Table]:
     """The report as tables for the screen: classes by split, then rejections by reason.
 
@@ -202,9 +210,7 @@ def render(report: IngestReport, examples: int = 3) -> list[Table]:
       report: The report.
       examples: File names shown for each reason.
     """
-    source = report.source
-    total = f"{report.read:,} read, {report.accepted:,} accepted, {report.rejected:,} rejected"
-    classes = Table(title=Text(f"{printable(source.name)}: {total}"), title_justify="left")
+    classes = Table(title="Accepted files", title_justify="left")
     classes.add_column("Class")
     for split in report.splits:
         classes.add_column(split, justify="right")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import config
+from pipeline import commands, config
 from pipeline.config import REPOSITORY
+from pipeline.workspace import Workspace
 
 
 def _run(*arguments: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
@@ -157,3 +158,24 @@ def test_a_rollback_does_not_wait_for_a_run(tmp_path: Path) -> None:
 
 def test_rollback_with_nothing_pushed_is_one_sentence(tmp_path: Path) -> None:
     _told(_run("rollback", "--workspace", str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("folder", "assignments", "options"),
+    [
+        ("workspace", (), ""),
+        ("workspace", ("data.name=shapes",), " MODEL=shapes"),
+        ("my faces", ("data.name=shapes",), " 'WORKSPACE={here}/my faces' MODEL=shapes"),
+    ],
+)
+def test_the_next_command_finds_the_model_wherever_it_is(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    folder: str,
+    assignments: tuple[str, ...],
+    options: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = config.load(assignments=assignments)
+    run = commands.Run(settings, Workspace(tmp_path / folder), None, tmp_path / "log")
+    assert run._where("WORKSPACE=", "MODEL=") == options.format(here=tmp_path)

@@ -111,6 +111,22 @@ def test_a_missed_threshold_is_told_and_the_verdict_is_not_pushed(
     assert "passed" not in text
 
 
+@pytest.mark.parametrize(
+    ("change", "told", "word"),
+    [(0.005, "+0.0050", "passed"), (-0.0101, "-0.0101", "missed"), (None, "", "")],
+)
+def test_the_change_against_the_latest_blessed_model_is_a_gate_where_there_is_one(
+    tmp_path: Path, training: Path, change: float | None, told: str, word: str
+) -> None:
+    text = _Page(_write(tmp_path / "reports", _outcome(training, accuracy_change=change))).text
+    name = "accuracy against the latest blessed model"
+    if change is None:
+        assert name not in text
+    else:
+        row = text.index(name)
+        assert text[row + 1 : row + 4] == [told, "≥ -0.0100", word]
+
+
 def test_names_of_classes_files_and_features_are_text_not_html(
     tmp_path: Path, training: Path
 ) -> None:

@@ -96,6 +96,7 @@ def test_data_that_cannot_be_trained_on_are_refused_with_the_reasons() -> None:
 def test_tables_show_every_count_and_nothing_a_terminal_would_act_on() -> None:
     report = build([part({"[red]": 1234}, {"sad": 5}, truncated=["evil\x1b]0;.jpg", "[/b].jpg"])])
     console = Console(file=io.StringIO(), width=200)
+    console.print(reports.totals(report), markup=False)
     for table in reports.render(report):
         console.print(table)
     shown = console.file.getvalue()  # type: ignore[attr-defined]

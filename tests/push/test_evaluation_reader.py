@@ -14,9 +14,10 @@ import tensorflow as tf
 import tensorflow_model_analysis as tfma
 from apache_beam.options.pipeline_options import PipelineOptions
 from google.protobuf import text_format
+from tensorflow_model_analysis.proto import metrics_for_slice_pb2
 from tfx_bsl.arrow import table_util
 
-from components.evaluation_reader import missed_thresholds, read_metrics
+from components.evaluation_reader import missed_thresholds, read_changes, read_metrics
 from pipeline.errors import UserError
 
 CONFIG = """
@@ -55,6 +56,22 @@ metric_validations_per_slice {
   }
 }
 missing_slices { feature_values { key: "name" value: "sad" } }
+"""
+
+DIFFERENCE = """
+slice_key {}
+metric_keys_and_values {
+  key { name: "accuracy" model_name: "candidate" }
+  value { double_value { value: 0.7 } }
+}
+metric_keys_and_values {
+  key { name: "accuracy" model_name: "baseline" }
+  value { double_value { value: 0.8 } }
+}
+metric_keys_and_values {
+  key { name: "accuracy" model_name: "candidate" is_diff: true }
+  value { double_value { value: -0.1 } }
+}
 """
 
 
@@ -119,6 +136,18 @@ def test_worse_than_the_baseline_and_an_empty_slice_are_missed_thresholds(tmp_pa
 
 def test_model_that_passes_missed_nothing(tmp_path: Path) -> None:
     assert missed_thresholds(evaluate(tmp_path, {"angry": 50, "happy": 40})) == []
+
+
+def test_without_a_baseline_nothing_has_changed(weak: str) -> None:
+    assert read_changes(weak) == {}
+
+
+def test_changes_are_the_differences_from_the_baseline(tmp_path: Path) -> None:
+    metrics = text_format.Parse(DIFFERENCE, metrics_for_slice_pb2.MetricsForSlice())
+    with tf.io.TFRecordWriter(str(tmp_path / "metrics.tfrecord")) as writer:
+        writer.write(metrics.SerializeToString())
+    assert read_changes(str(tmp_path)) == {"accuracy": -0.1}
+    assert read_metrics(str(tmp_path)) == {"accuracy": 0.7}
 
 
 def test_folder_without_an_evaluation_is_one_clear_sentence(tmp_path: Path) -> None:
