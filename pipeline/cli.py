@@ -127,7 +127,8 @@ def _show_settings(settings: config.Settings) -> int:
         for key in name.split("."):
             value = value[key]
         table.add_row(Text(name), Text(str(value)), Text(field.description or ""))
-    Console().print(table)
+    # What is no terminal has no width; 80 columns would fold what people search for.
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
     return 0
 
 
