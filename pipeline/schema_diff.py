@@ -1,5 +1,6 @@
 """The curated schema beside the one that the data suggest."""
 
+import itertools
 from pathlib import Path
 
 from google.protobuf import text_format
@@ -39,8 +40,10 @@ def texts(inferred_folder: Path) -> tuple[str, str]:
     return text_format.MessageToString(curated), text_format.MessageToString(new)
 
 
-def write(schema: str) -> None:
-    """Replaces the curated schema."""
-    partial = CURATED_SCHEMA.with_suffix(".part")
-    partial.write_text(schema, encoding="utf-8")
-    partial.replace(CURATED_SCHEMA)
+def write(schema: str, path: Path = CURATED_SCHEMA) -> None:
+    """Replaces the curated schema, all but the comment that it begins with."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    comment = "".join(itertools.takewhile(lambda line: line.startswith("#"), lines))
+    partial = path.with_suffix(".part")
+    partial.write_text(comment + schema, encoding="utf-8")
+    partial.replace(path)

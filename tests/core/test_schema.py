@@ -26,6 +26,7 @@ from components.curated_schema_gen import (
 from pipeline import features
 from pipeline.drawn_sample import EXPRESSIONS
 from pipeline.pipeline import read_curated_schema
+from pipeline.schema_diff import write
 from tests.core.drawn import Face, draw_faces
 
 
@@ -200,3 +201,14 @@ def test_a_pinned_schema_keeps_its_classes_whatever_the_data_hold(
     )
     written = io_utils.parse_pbtxt_file(f"{emitted.uri}/{SCHEMA_FILE}", schema_pb2.Schema())
     assert label_domain(written) == expected
+
+
+# How it is written over.
+
+
+def test_writing_an_inferred_schema_keeps_the_comment_at_the_top(tmp_path: Path) -> None:
+    path = tmp_path / SCHEMA_FILE
+    path.write_text(f"# What it is.\n# More of it.\n{_IN_THE_FEATURE}# Lost.\n")
+    write(_NOWHERE, path)
+    assert path.read_text() == f"# What it is.\n# More of it.\n{_NOWHERE}"
+    assert list(tmp_path.iterdir()) == [path]
