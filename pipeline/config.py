@@ -204,6 +204,21 @@ class TrainSettings(Section):
         10, ge=0, description="Epochs without a better val_accuracy before the end; 0 never."
     )
     label_smoothing: float = Field(0.05, ge=0.0, lt=1.0, description="Share moved off the label.")
+    teacher: str | None = Field(
+        None,
+        description="Pushed SavedModel to learn from beside the labels: a version's folder, or the "
+        "folder of versions, whose newest is taken.",
+    )
+    distillation_weight: Fraction = Field(
+        0.7,
+        description="Share of the teacher's probabilities in the target; the rest is the label.",
+    )
+    distillation_temperature: float = Field(
+        1.0,
+        ge=1.0,
+        le=20.0,
+        description="What the teacher's logits are divided by: higher is softer.",
+    )
     class_weights: bool = Field(
         False, description="Weight the loss of a class by the inverse of its share."
     )
@@ -265,7 +280,7 @@ class Search(Section):
 _NOT_SEARCHED = frozenset(
     {
         *("epochs", "seed", "validation_fraction", "early_stopping_patience"),
-        *("loop", "precision", "jit_compile", "cache", "calibrate", "flip_average"),
+        *("loop", "precision", "jit_compile", "cache", "calibrate", "flip_average", "teacher"),
     }
 )
 

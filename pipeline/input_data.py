@@ -17,6 +17,7 @@ _BUCKETS = 10_000
 _READ_BATCH = 512
 
 Keep = Callable[[Mapping[str, tf.Tensor]], tf.Tensor]
+Teach = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 class ExampleSource:
@@ -92,7 +93,7 @@ def _is_validation(raw: Mapping[str, tf.Tensor], fraction: float) -> tf.Tensor:
 
 
 def training_batches(
-    examples: tf.data.Dataset, count: int, settings: TrainSettings
+    examples: tf.data.Dataset, count: int, settings: TrainSettings, teach: Teach | None = None
 ) -> tf.data.Dataset:
     """Endless, shuffled, augmented batches; the last batch of a pass is filled from the next pass.
 
@@ -100,6 +101,8 @@ def training_batches(
       examples: Single elements as `ExampleSource.read` gives them.
       count: Number of elements, also the size of the shuffle buffer.
       settings: `batch_size`, `cache`, `seed` and `augment` are used.
+      teach: From the augmented, mixed images and their labels to the labels that are trained on;
+        see `pipeline.distillation`.
 
     Returns:
       float32[batch, size, size, 1] and float32[batch, classes].
@@ -115,7 +118,9 @@ def training_batches(
 
     def change(batch: tuple[tf.Tensor, tf.Tensor], seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images = augment(batch[0], settings.augment, seed)
-        return mixup(images, batch[1], settings.augment.mixup, tf.random.fold_in(seed, 1))
+        mixing = tf.random.fold_in(seed, 1)
+        images, labels = mixup(images, batch[1], settings.augment.mixup, mixing)
+        return images, labels if teach is None else teach(images, labels)
 
     return (
         tf.data.Dataset.zip(batches, seeds)

@@ -36,6 +36,7 @@ from pipeline.config import (
 )
 from pipeline.features import EVAL_SPLIT, LABEL_KEY, TRAIN_SPLIT, UNLABELLED_SPLIT
 from pipeline.fingerprint import code_fingerprint, value_fingerprint
+from pipeline.teacher import with_found_teacher
 from pipeline.workspace import Workspace
 
 CURATED_SCHEMA = REPOSITORY / "schema" / "schema.pbtxt"
@@ -63,6 +64,9 @@ def create_pipeline(
       unlabelled: Images to label with the blessed model; none leaves bulk inference out.
       drawn: The source is the drawn sample, whose runs are a history of their own: data are not
         measured against it for drift, nor their models against its models.
+
+    Raises:
+      UserError: There is no teacher where `train.teacher` says.
     """
     example_gen = _example_gen(settings.data, workspace, source, unlabelled=False)
     examples = example_gen.outputs["examples"]
@@ -126,24 +130,8 @@ def create_pipeline(
         },
     )
     transform.add_upstream_node(data_gate)
-    tuner = None
-    if settings.tuner.enabled:
-        tuner = tfx.components.Tuner(
-            tuner_fn="pipeline.tuner.tuner_fn",
-            examples=examples,
-            schema=schema,
-            transform_graph=transform.outputs["transform_graph"],
-            # The eval split is the Evaluator's: a search by it would flatter the model.
-            train_args=tfx.proto.TrainArgs(splits=[TRAIN_SPLIT]),
-            eval_args=tfx.proto.EvalArgs(splits=[TRAIN_SPLIT]),
-            custom_config={
-                "train": settings.train.model_dump_json(),
-                "tuner": settings.tuner.model_dump_json(),
-                "size": settings.image.size,
-                "checkpoint_root": str(workspace.checkpoints),
-                "code_fingerprint": code_fingerprint("pipeline.tuner"),
-            },
-        )
+    training_config = _training_config(settings, workspace)
+    tuner = _tuner(settings, training_config, examples, schema, transform)
     trainer = tfx.components.Trainer(
         run_fn="pipeline.trainer.run_fn",
         examples=examples,
@@ -153,10 +141,8 @@ def create_pipeline(
         train_args=tfx.proto.TrainArgs(splits=[TRAIN_SPLIT]),
         eval_args=tfx.proto.EvalArgs(splits=[EVAL_SPLIT]),
         custom_config={
-            "train": settings.train.model_dump_json(),
-            "size": settings.image.size,
+            **training_config,
             "model_name": settings.data.name,
-            "checkpoint_root": str(workspace.checkpoints),
             "code_fingerprint": code_fingerprint("pipeline.trainer"),
         },
     )
@@ -323,6 +309,43 @@ def _example_gen(
         max_total_bytes=data.max_total_megabytes << 20,
         unlabelled=unlabelled,
         code_fingerprint=code_fingerprint("components.image_example_gen.executor"),
+    )
+
+
+def _training_config(settings: Settings, workspace: Workspace) -> dict[str, str | int]:
+    """What the Trainer and the Tuner are told alike."""
+    train, teacher_fingerprint = with_found_teacher(settings.train)
+    return {
+        "train": train.model_dump_json(),
+        "size": settings.image.size,
+        "checkpoint_root": str(workspace.checkpoints),
+        # Another model in the same place is another teacher.
+        "teacher_fingerprint": teacher_fingerprint,
+    }
+
+
+def _tuner(
+    settings: Settings,
+    training_config: dict[str, str | int],
+    examples: Channel,
+    schema: Channel,
+    transform: tfx.components.Transform,
+) -> tfx.components.Tuner | None:
+    if not settings.tuner.enabled:
+        return None
+    return tfx.components.Tuner(
+        tuner_fn="pipeline.tuner.tuner_fn",
+        examples=examples,
+        schema=schema,
+        transform_graph=transform.outputs["transform_graph"],
+        # The eval split is the Evaluator's: a search by it would flatter the model.
+        train_args=tfx.proto.TrainArgs(splits=[TRAIN_SPLIT]),
+        eval_args=tfx.proto.EvalArgs(splits=[TRAIN_SPLIT]),
+        custom_config={
+            **training_config,
+            "tuner": settings.tuner.model_dump_json(),
+            "code_fingerprint": code_fingerprint("pipeline.tuner"),
+        },
     )
 
 

@@ -89,6 +89,11 @@ def normalize(pixels: tf.Tensor, mean: tf.Tensor, scale: tf.Tensor) -> tf.Tensor
     return (tf.cast(pixels, tf.float32) - mean) * scale
 
 
+def denormalize(images: tf.Tensor, mean: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
+    """Maps normalized float32 back to grey values, which augmentation may take beyond [0, 255]."""
+    return images / scale + mean
+
+
 def _grey(colour: tf.Tensor) -> tf.Tensor:
     """Luma of ITU-R BT.601, as Pillow's mode L and JPEG; grey pixels keep their value.
 

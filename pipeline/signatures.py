@@ -41,7 +41,7 @@ class ExpressionModule(tf.Module):
         self._labels_asset = tf.saved_model.Asset(labels_path)
         self._labels = labels
         self._size = size
-        self._mean, self._scale = _moments(self._transform_layer, size)
+        self._mean, self._scale = pixel_moments(self._transform_layer, size)
 
     def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
         """Traces every signature; see the functions below for their inputs and outputs."""
@@ -160,7 +160,8 @@ def _parse(examples: tf.Tensor, key: str) -> tf.Tensor:
     return tf.io.parse_example(examples, {key: tf.io.FixedLenFeature([], tf.string)})[key]
 
 
-def _moments(transform_layer: tf.Module, size: int) -> tuple[tf.Tensor, tf.Tensor]:
+def pixel_moments(transform_layer: tf.Module, size: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean and scale that a transform graph normalizes with, float32 each; see `normalize`."""
     blank = tf.io.encode_png(tf.zeros([size, size, 1], tf.uint8))
     features = transform_layer({IMAGE_KEY: blank[None, None]})
     return (

@@ -10,7 +10,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.utils import io_utils
 
-from pipeline import input_data, model
+from pipeline import distillation, input_data, model
 from pipeline.config import TrainSettings
 from pipeline.errors import UserError
 
@@ -62,10 +62,11 @@ def read_data(fn_args: FnArgs, settings: TrainSettings) -> TrainingData:
 
     Args:
       fn_args: From TFX's Trainer or Tuner.
-      settings: `validation_fraction`, `class_weights` and what `input_data` takes are used.
+      settings: `validation_fraction`, `class_weights`, and what `input_data` and `distillation`
+        take are used.
 
     Raises:
-      UserError: One of the two parts is empty.
+      UserError: One of the two parts is empty, or the teacher does not fit the data.
     """
     schema = io_utils.parse_pbtxt_file(fn_args.schema_path, schema_pb2.Schema())
     transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
@@ -84,7 +85,12 @@ def read_data(fn_args: FnArgs, settings: TrainSettings) -> TrainingData:
         source=source,
         transform_output=transform_output,
         train=input_data.training_batches(
-            source.read(fn_args.train_files, training), sum(counts), settings
+            source.read(fn_args.train_files, training),
+            sum(counts),
+            settings,
+            distillation.teaching(
+                settings, source.labels, fn_args.custom_config["size"], transform_output
+            ),
         ),
         validate=input_data.evaluation_batches(
             source.read(fn_args.train_files, validation), settings

@@ -76,7 +76,7 @@ def convert_int8(frozen: ConcreteFunction, representative: Iterable[np.ndarray])
         stripes[:, ::2] = 255.0
         yield [stripes]
 
-    with _converter(_with_float_pixels(frozen), frozen, tf.float32) as converter:
+    with _converter(with_float_pixels(frozen), frozen, tf.float32) as converter:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = pixel_values
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
@@ -112,11 +112,17 @@ def _converter(
         yield tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
 
 
-def _with_float_pixels(frozen: ConcreteFunction) -> tf.compat.v1.GraphDef:
+def with_float_pixels(frozen: ConcreteFunction) -> tf.compat.v1.GraphDef:
     """Returns the graph with a float32 input in [0, 255] in place of uint8 and its casts.
 
     The quantiser only quantises what is float: left as it is, the input would be cast to float
     and quantised again inside the model.
+
+    Args:
+        frozen: what `freeze_pixels` returns; names of its input and output stay.
+
+    Raises:
+        ValueError: something else than a cast to float32 reads the pixels.
     """
     graph = _graph(frozen)
     pixels = frozen.inputs[0].op.name

@@ -16,6 +16,7 @@ from pipeline.config import REPOSITORY
 from pipeline.pipeline import TENSORFLOW_SERVING, create_pipeline
 from pipeline.runner import compile_pipeline
 from pipeline.workspace import Workspace
+from tests.core.pushed import push
 
 _NODES = [
     "ImageExampleGen",
@@ -238,6 +239,18 @@ def test_a_setting_reaches_its_component_and_the_manifests_of_what_is_pushed(
     assignment: str, reached: set[str]
 ) -> None:
     assert _changed([assignment]) == reached | _PUSHERS
+
+
+def test_a_teacher_reaches_the_training_and_the_search_by_its_content(tmp_path: Path) -> None:
+    taught = f"train.teacher={tmp_path}"
+    push(tmp_path / "1", "one")
+    before = _compiled([_SEARCH, taught])
+    assert _changed([taught]) == {"Trainer"} | _PUSHERS
+    (tmp_path / "1").rename(tmp_path / ".retired-1")
+    push(tmp_path / "1", "another")
+    after = _compiled([_SEARCH, taught])
+    changed = {name for name in before if before[name].parameters != after[name].parameters}
+    assert changed == {"Trainer", "Tuner"}
 
 
 @pytest.mark.parametrize(

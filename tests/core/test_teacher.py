@@ -1,0 +1,51 @@
+"""Which version `train.teacher` means."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import TrainSettings
+from pipeline.errors import UserError
+from pipeline.teacher import with_found_teacher
+from tests.core.pushed import push
+
+
+def _find(path: Path) -> tuple[str | None, str]:
+    settings, fingerprint = with_found_teacher(TrainSettings(teacher=str(path)))
+    return settings.teacher, fingerprint
+
+
+def test_none_is_asked_for_by_default() -> None:
+    assert with_found_teacher(TrainSettings()) == (TrainSettings(), "")
+
+
+def test_a_folder_of_versions_means_the_newest(tmp_path: Path) -> None:
+    push(tmp_path / "9", "old")
+    fingerprint = push(tmp_path / "10", "new")
+    assert _find(tmp_path) == (str(tmp_path / "10"), fingerprint)
+
+
+def test_a_version_means_itself(tmp_path: Path) -> None:
+    fingerprint = push(tmp_path / "9", "old")
+    push(tmp_path / "10", "new")
+    assert _find(tmp_path / "9") == (str(tmp_path / "9"), fingerprint)
+
+
+def test_a_relative_path_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    push(tmp_path / "models" / "1", "one")
+    monkeypatch.chdir(tmp_path)
+    assert _find(Path("models"))[0] == str(tmp_path / "models" / "1")
+
+
+@pytest.mark.parametrize("name", ["nowhere", "empty"])
+def test_a_folder_without_a_model_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="is not the folder of a pushed SavedModel"):
+        _find(tmp_path / name)
+
+
+def test_a_model_that_has_changed_since_is_refused(tmp_path: Path) -> None:
+    push(tmp_path / "1", "one")
+    (tmp_path / "1" / "saved_model.pb").write_text("two")
+    with pytest.raises(UserError, match="is not as it was pushed: saved_model"):
+        _find(tmp_path)
