@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
 
 from rich.console import Console
 from rich.table import Column, Table
@@ -16,6 +15,7 @@ from rich.text import Text
 
 from pipeline import config
 from pipeline.errors import PipelineError, UserError
+from pipeline.options import Parser, add_settings_options, load_settings
 from pipeline.workspace import Workspace
 
 _EPILOG = """\
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns the exit code."""
     try:
         options = _parser().parse_args(arguments)
-        settings = config.load(_profile(options), options.config, options.set)
+        settings = load_settings(options, sample=options.command == "run")
         workspace = Workspace(options.workspace.absolute())
         if options.settings:
             return _show_settings(settings)
@@ -52,15 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-class _Parser(argparse.ArgumentParser):
-    """Answers a wrong option as any other mistake; argparse's own exit code, 2, is bad data's."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message[0].upper()}{message[1:]}; --help lists the options.")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="local_runner.py",
         description="Turns an archive of labelled images into a gated, pushed model.",
         epilog=_EPILOG,
@@ -74,32 +67,13 @@ def _parser() -> argparse.ArgumentParser:
         help="run the pipeline (default); take back the newest pushed version; or undo that",
     )
     parser.add_argument(
-        "--data",
-        metavar="PATH",
-        help="zip, folder or fer2013.csv of labelled images, {SPAN} and {VERSION} allowed; "
-        "without it, a sample is drawn",
-    )
-    parser.add_argument(
         "--workspace",
         metavar="DIR",
         type=Path,
         default=Path("workspace"),
         help="where everything is kept (default: workspace)",
     )
-    parser.add_argument(
-        "--profile",
-        metavar="NAME",
-        help=f"settings to start from: {', '.join(config.profiles())} "
-        "(default: sample, when no data is given)",
-    )
-    parser.add_argument("--config", metavar="FILE.toml", type=Path, help="settings file")
-    parser.add_argument(
-        "--set",
-        metavar="section.key=value",
-        action="append",
-        default=[],
-        help="one setting; may be repeated; wins over the file",
-    )
+    add_settings_options(parser)
     parser.add_argument("--settings", action="store_true", help="list all settings and exit")
     parser.add_argument("--dry-run", action="store_true", help="show what would run and exit")
     parser.add_argument(
@@ -111,12 +85,6 @@ def _parser() -> argparse.ArgumentParser:
         "--write-schema", action="store_true", help="the same, and write it to schema/schema.pbtxt"
     )
     return parser
-
-
-def _profile(options: argparse.Namespace) -> str | None:
-    if options.profile is not None or options.data is not None or options.command != "run":
-        return options.profile
-    return "sample"
 
 
 def _show_settings(settings: config.Settings) -> int:
