@@ -114,7 +114,7 @@ class Executor(base_example_gen_executor.BaseExampleGenExecutor):
         check_report(report)
         write_report(report, Path(report_artifact.uri))
         for name in ("read", "accepted", "rejected"):
-            setattr(report_artifact, name, getattr(report, name))
+            report_artifact.set_int_custom_property(name, getattr(report, name))
         examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(
             examples, write_split.to_file_format_str(example_gen_pb2.FORMAT_TFRECORDS_GZIP)

@@ -96,7 +96,7 @@ def ingest(tmp_path: Path) -> Ingest:
         return Run(
             execution.last_known_state == metadata_store_pb2.Execution.CACHED,
             artifacts["Examples"],
-            read_report(Path(artifacts["IngestReport"].uri)),
+            read_report(Path(artifacts["expression.IngestReport"].uri)),
         )
 
     return run
