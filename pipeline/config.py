@@ -18,6 +18,9 @@ from pipeline.errors import UserError
 PROFILES = Path(__file__).parent / "profiles"
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+_CPU = r"^([1-9]\d*|\d+\.\d+|[1-9]\d*m)$"
+_MEMORY = r"^[1-9]\d*(Mi|Gi|Ti|M|G|T)$"
+
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -431,6 +434,62 @@ class RunSettings(Section):
     )
 
 
+class Resources(Section):
+    """What a component asks of the cluster, where that is not what the others ask."""
+
+    cpu: str | None = Field(None, pattern=_CPU)
+    memory: str | None = Field(None, pattern=_MEMORY)
+    gpus: int = Field(0, ge=0, le=16)
+
+
+class KubeflowSettings(Section):
+    """How the pipeline runs on Kubeflow Pipelines."""
+
+    image: str = Field(
+        "expression-pipeline:latest",
+        pattern=r"^\S+$",
+        description="Image that every component runs in, as containers/Dockerfile builds it.",
+    )
+    pipeline_root: str | None = Field(
+        None,
+        pattern=r"^(minio|s3|gs)://[^/\s]+(/\S*)?$",
+        description="Object store folder for artifacts, such as s3://bucket/expression; none takes "
+        "the cluster's own.",
+    )
+    workspace: str = Field(
+        "/workspace",
+        pattern=r"^/\S*[^/\s]$",
+        description="Where components see the shared volume: data, checkpoints, pushed models.",
+    )
+    workspace_claim: str = Field(
+        "expression-workspace",
+        pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$",
+        description="PersistentVolumeClaim behind that volume.",
+    )
+    cpu: str = Field(
+        "2", pattern=_CPU, description="CPUs of a component, as Kubernetes writes them."
+    )
+    memory: str = Field(
+        "4Gi", pattern=_MEMORY, description="Memory of a component, as Kubernetes writes it."
+    )
+    resources: dict[str, Resources] = Field(
+        {},
+        description="Other `cpu`, `memory` and `gpus` by component, as in "
+        "`kubeflow.resources.Trainer.gpus=1`.",
+    )
+    gpu_type: str = Field(
+        "nvidia.com/gpu", pattern=r"^\S+$", description="The cluster's name for a GPU."
+    )
+    retries: int = Field(
+        2, ge=0, le=100, description="How often a component that failed is tried again."
+    )
+    secrets: dict[str, Annotated[str, Field(pattern=r"^[^/\s]+/[^/\s]+$")]] = Field(
+        {},
+        description="Environment variables of every component that come out of Kubernetes secrets, "
+        "as `name/key`.",
+    )
+
+
 class Settings(Section):
     """All settings, by section."""
 
@@ -447,6 +506,7 @@ class Settings(Section):
     push: PushSettings = Field(default_factory=PushSettings)
     infer: InferSettings = Field(default_factory=InferSettings)
     run: RunSettings = Field(default_factory=RunSettings)
+    kubeflow: KubeflowSettings = Field(default_factory=KubeflowSettings)
 
     @model_validator(mode="after")
     def _stages_fit_the_image(self) -> "Settings":

@@ -1,0 +1,1 @@
+"""The same pipeline under orchestrators that schedule it."""

@@ -1,0 +1,1 @@
+"""Kubeflow Pipelines: the compiled job, and what its containers run."""

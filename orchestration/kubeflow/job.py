@@ -1,0 +1,53 @@
+"""The whole pipeline as a job of Kubeflow Pipelines, and its file."""
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import tfx.v1  # noqa: F401  (before anything that imports TensorFlow Data Validation)
+import yaml
+
+from components.image_example_gen.source import resolve_source
+from orchestration.kubeflow.specification import Job, compile_job
+from pipeline.config import Settings
+from pipeline.pipeline import create_pipeline
+from pipeline.workspace import Workspace
+
+
+def compile_pipeline(settings: Settings, data: str | None) -> Job:
+    """Compiles the pipeline of `pipeline.pipeline`.
+
+    Args:
+      settings: All settings.
+      data: Path of the images as containers see it; none is the drawn sample.
+
+    Raises:
+      UserError: Kubeflow Pipelines can't run it.
+    """
+    workspace = Workspace(Path(settings.kubeflow.workspace))
+    path = data or str(PurePosixPath(workspace.sample, "drawn-sample.zip"))
+    unlabelled = settings.infer.data
+    pipeline = create_pipeline(
+        settings,
+        workspace,
+        resolve_source(path, here=False),
+        resolve_source(unlabelled, here=False) if unlabelled else None,
+        drawn=data is None,
+    )
+    return compile_job(pipeline, settings.kubeflow)
+
+
+def write(job: Job, path: Path) -> None:
+    """Writes the two documents that `kfp` and the API take as one file.
+
+    Raises:
+      OSError: The file can't be written.
+    """
+    text = yaml.dump_all([job.pipeline, job.platform], Dumper=_Dumper, sort_keys=True, width=100)
+    path.write_text(text, encoding="utf-8")
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what occurs twice twice; readers differ on YAML's aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
