@@ -15,7 +15,7 @@ from pipeline import progress
 from pipeline.config import DataSettings, SampleSettings, Settings
 from pipeline.console import quiet, short_path
 from pipeline.drawn_sample import draw_archive
-from pipeline.errors import NotBlessedError, PipelineError
+from pipeline.errors import DataAnomalyError, NotBlessedError, PipelineError
 from pipeline.fingerprint import code_fingerprint, value_fingerprint
 from pipeline.screen import RunScreen
 from pipeline.workspace import Workspace
@@ -54,7 +54,11 @@ class Run:
         """
         with quiet(self._log_file) as console:
             self._greet(console)
-            run_id = self._run_nodes(console, last_node=None)
+            try:
+                run_id = self._run_nodes(console, last_node=None)
+            except DataAnomalyError:
+                self._show_ingest(console)
+                raise
             from pipeline import lineage, outcome, report_page, summary  # noqa: PLC0415
 
             outputs = lineage.run_outputs(self._workspace.metadata_db, run_id)
@@ -140,6 +144,16 @@ class Run:
         console.print(Text(f"Data: {told}"), soft_wrap=True)
         console.print(Text(f"Log:  {short_path(self._log_file)}"), soft_wrap=True)
 
+    def _show_ingest(self, console: Console) -> None:
+        """What became of every file of a run that went no further than validation."""
+        from components.image_example_gen.report import read_report  # noqa: PLC0415
+        from pipeline import lineage, summary  # noqa: PLC0415
+
+        database = self._workspace.metadata_db
+        outputs = lineage.run_outputs(database, lineage.newest_run(database) or "")
+        report = outputs["ImageExampleGen", "ingest_report"]
+        summary.show_ingest(console, read_report(Path(report.uri)))
+
     def _run_nodes(self, console: Console, last_node: str | None) -> str:
         with RunScreen(console) as screen:
             progress.listen(screen)
@@ -193,7 +207,7 @@ class Run:
                 seed=sample.seed,
                 size=self._settings.image.size,
             )
-            for old in self._workspace.sample.glob("drawn-sample-*.zip"):
+            for old in self._workspace.sample.iterdir():  # Of other settings, or cut short.
                 if old != path:
                     old.unlink()
         return resolve_source(str(path))

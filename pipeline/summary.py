@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from components.image_example_gen import report as ingest_report
+from components.image_example_gen.report import IngestReport
 from components.prediction_table import PREDICTIONS_FILE
 from components.robustness_report.report import RobustnessResults
 from pipeline.config import Settings
@@ -17,9 +18,7 @@ from pipeline.outcome import Outcome
 
 def show(console: Console, outcome: Outcome, settings: Settings, report_page: Path) -> None:
     """Prints the summary of a run."""
-    console.print(Text(ingest_report.totals(outcome.ingest)), soft_wrap=True)
-    for table in ingest_report.render(outcome.ingest):
-        console.print(table)
+    show_ingest(console, outcome.ingest)
     console.print(gates(outcome, settings))
     if outcome.robustness is not None and outcome.robustness.results:
         console.print(robustness(outcome.robustness))
@@ -34,6 +33,13 @@ def show(console: Console, outcome: Outcome, settings: Settings, report_page: Pa
     told.append(f"Report with pictures: {short_path(report_page)}")
     for line in told:
         console.print(Text(line), soft_wrap=True)
+
+
+def show_ingest(console: Console, report: IngestReport) -> None:
+    """Prints what became of every file."""
+    console.print(Text(ingest_report.totals(report)), soft_wrap=True)
+    for table in ingest_report.render(report):
+        console.print(table)
 
 
 def gates(outcome: Outcome, settings: Settings) -> Table:

@@ -152,6 +152,7 @@ def test_a_poisoned_archive_stops_at_validation(
     assert "eval against train (validate.skew)" in stopped.err
     assert "eval split: class 'sad' has 0 examples" in stopped.err
     assert "Traceback" not in stopped.err
+    assert re.search(r"^poisoned.zip: [\d,]+ read, ", stopped.out, re.MULTILINE)
     assert not re.search(r"^Trainer", stopped.out, re.MULTILINE)
     assert versions(workspace / "serving" / "expression") == [1]
 
