@@ -1,8 +1,10 @@
 """The desktop window."""
 
+import ctypes
 import os
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -29,6 +31,7 @@ class Window:
             )
         os.environ.setdefault("QT_QPA_FONTDIR", "/usr/share/fonts/truetype/dejavu")
         os.environ.setdefault("QT_LOGGING_RULES", "*=false")
+        _load_x11_xcb_of_the_machine()
         self._open = False
         self._seen = False
 
@@ -69,6 +72,18 @@ class Window:
         """Closes the window."""
         if self._open:
             cv2.destroyAllWindows()
+
+
+def _load_x11_xcb_of_the_machine() -> None:
+    """Makes OpenCV's Qt use the libX11-xcb that belongs to the machine's libX11.
+
+    OpenCV's wheel brings an older one, whose XSetEventQueueOwner writes to where libX11 1.8 has
+    another field. Xlib then takes events away from Qt; when it takes the first MapNotify, the
+    window stays black. Symbols of what is loaded first win.
+    """
+    if sys.platform.startswith("linux"):
+        with suppress(OSError):
+            ctypes.CDLL("libX11-xcb.so.1", mode=ctypes.RTLD_GLOBAL)
 
 
 def _display() -> bool:
