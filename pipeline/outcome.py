@@ -39,6 +39,7 @@ class Outcome:
       pushed: Versions that are there to be taken.
       training: Folder with the Trainer's reports.
       train_settings: Those that the model was trained with, whether set or found by a search.
+      unlabelled: What became of every file without a label, if there was bulk inference.
       predictions: The table of bulk inference, if there was any.
       labels: Class names, sorted.
       robustness: The SavedModel on changed images, if the run has that report.
@@ -53,6 +54,7 @@ class Outcome:
     pushed: list[Pushed]
     training: Path
     accuracy_change: float | None = None
+    unlabelled: IngestReport | None = None
     predictions: Path | None = None
     train_settings: dict[str, Any] = field(default_factory=dict)
     labels: list[str] = field(default_factory=list)
@@ -82,6 +84,7 @@ def read_outcome(outputs: Outputs) -> Outcome:
             path = Path(custom_string(artifact, "pushed_destination"))
             pushed.append(Pushed(kind, custom_string(artifact, "pushed_version"), path))
     training = Path(outputs["Trainer", "model_run"].uri)
+    unlabelled = outputs.get(("UnlabelledExampleGen", "ingest_report"))
     table = outputs.get(("PredictionTable", "predictions"))
     return Outcome(
         ingest=ingest,
@@ -93,6 +96,7 @@ def read_outcome(outputs: Outputs) -> Outcome:
         training=training,
         accuracy_change=read_changes(evaluation).get("accuracy"),
         train_settings=read_train_settings(training),
+        unlabelled=read_report(Path(unlabelled.uri)) if unlabelled else None,
         predictions=Path(table.uri) / PREDICTIONS_FILE if table and blessed else None,
         labels=sorted(ingest.splits["train"].classes),
         robustness=changed,

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 
+from components.image_example_gen.report import IngestReport
 from components.prediction_table import PREDICTIONS_FILE
 from components.robustness_report.report import PICTURE_FILE, RobustnessResults
 from pipeline.config import Settings, as_dict
@@ -92,13 +93,13 @@ def _page(folder: Path, outcome: Outcome, settings: Settings, run_id: str) -> st
         _table(
             ["Metric", "Value"],
             [
-                [escape(name), f"{value:.4f}"]
+                [escape(name), _number(value)]
                 for name, value in (outcome.metrics | outcome.edge.metrics()).items()
             ],
         ),
         _robustness(folder, outcome.robustness) if outcome.robustness else "",
         "<h2>Data</h2>",
-        _data(outcome),
+        *(_data(report) for report in (outcome.ingest, outcome.unlabelled) if report),
         "<h2>Settings</h2>",
         _table(["Setting", "Value"], _settings_rows(_used(settings, outcome))),
     ]
@@ -142,8 +143,7 @@ def _robustness(folder: Path, report: RobustnessResults) -> str:
     )
 
 
-def _data(outcome: Outcome) -> str:
-    ingest = outcome.ingest
+def _data(ingest: IngestReport) -> str:
     splits = list(ingest.splits)
     classes = sorted({label for split in ingest.splits.values() for label in split.classes})
     rows = [
@@ -157,9 +157,14 @@ def _data(outcome: Outcome) -> str:
     return (
         f"<p>{escape(ingest.source.name)}: {ingest.read} files read, {ingest.accepted} accepted, "
         f"{ingest.rejected} rejected.</p>"
-        + _table(["Class", *splits], rows)
+        + (_table(["Class", *splits], rows) if rows else "")
         + (_table(["Rejected for", "Files", "Meaning"], rejected) if rejected else "")
     )
+
+
+def _number(value: float) -> str:
+    """Counts and sizes without decimals, shares with four."""
+    return f"{value:,.0f}" if value.is_integer() and value > 1.0 else f"{value:.4f}"
 
 
 def _used(settings: Settings, outcome: Outcome) -> dict[str, object]:

@@ -19,6 +19,8 @@ from pipeline.outcome import Outcome
 def show(console: Console, outcome: Outcome, settings: Settings, report_page: Path) -> None:
     """Prints the summary of a run."""
     show_ingest(console, outcome.ingest)
+    if outcome.unlabelled is not None:
+        show_ingest(console, outcome.unlabelled)
     console.print(gates(outcome, settings))
     if outcome.robustness is not None and outcome.robustness.results:
         console.print(robustness(outcome.robustness))

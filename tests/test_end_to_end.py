@@ -127,12 +127,14 @@ def test_images_without_labels_are_labelled(first: Run, workspace: Path, tmp_pat
         for number in range(20):
             member = f"test/surprise/PublicTest_{16000000 + number}.jpg"
             (unlabelled / f"face-{number:02}.jpg").write_bytes(archive.read(member))
+    (unlabelled / "notes.txt").write_text("no image")
     labelled = run(workspace, f"--set=infer.data={unlabelled}")
     assert labelled.code == 0, labelled.out + labelled.err
     assert labelled.state("Trainer") == "cached"
+    assert "unlabelled: 21 read, 20 accepted, 1 rejected" in labelled.out
     with (workspace / "reports" / "predictions.csv").open(newline="") as table:
         rows = list(csv.DictReader(table))
-    assert [row["file_name"] for row in rows] == sorted(p.name for p in unlabelled.iterdir())
+    assert [row["file_name"] for row in rows] == sorted(p.name for p in unlabelled.glob("*.jpg"))
     assert sum(row["label"] == "surprise" for row in rows) >= 14
 
 

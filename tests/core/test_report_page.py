@@ -1,5 +1,6 @@
 """The report page: everything that a run decided, as HTML that no name can break."""
 
+import itertools
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -125,6 +126,27 @@ def test_the_change_against_the_latest_blessed_model_is_a_gate_where_there_is_on
     else:
         row = text.index(name)
         assert text[row + 1 : row + 4] == [told, "≥ -0.0100", word]
+
+
+def test_counts_are_whole_numbers_and_shares_have_four_decimals(
+    tmp_path: Path, training: Path
+) -> None:
+    metrics = {"accuracy": 1.0, "example_count": 3589.0, "loss": 0.12345}
+    text = _Page(_write(tmp_path / "reports", _outcome(training, metrics=metrics))).text
+    expected = {("accuracy", "1.0000"), ("example_count", "3,589"), ("loss", "0.1235")}
+    assert expected <= set(itertools.pairwise(text))
+
+
+def test_files_without_labels_are_accounted_for_too(tmp_path: Path, training: Path) -> None:
+    labelled = _outcome(training).ingest
+    unlabelled = labelled.model_copy(
+        update={
+            "source": labelled.source.model_copy(update={"name": "holiday"}),
+            "splits": {"unlabelled": SplitCounts(accepted=6)},
+        }
+    )
+    page = _write(tmp_path / "reports", _outcome(training, unlabelled=unlabelled))
+    assert "holiday: 8 files read, 6 accepted, 2 rejected." in _Page(page).text
 
 
 def test_names_of_classes_files_and_features_are_text_not_html(
