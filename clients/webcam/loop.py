@@ -6,6 +6,7 @@ files are gone through without a loss instead, each stage waiting for the next.
 """
 
 import json
+import sys
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -50,7 +51,8 @@ class Program:
         self.options = options
         self.names = _read_names(options.names)
         self.writer = Writer(options.font)
-        self.painter = Painter(self.writer, self.names)
+        self.drawn_names = _writable(self.names, self.writer)
+        self.painter = Painter(self.writer, self.drawn_names)
         self.status = Status(backend.name)
         self.summary = Summary()
         self.journal = Journal(options.jsonl) if options.jsonl else None
@@ -235,7 +237,7 @@ class Program:
         if self.journal is not None:
             self.journal.close()
         if self.options.chart and self._failure is None:
-            self.summary.chart(self.options.chart, self.writer, self.names)
+            self.summary.chart(self.options.chart, self.writer, self.drawn_names)
 
 
 def _read_names(path: Path | None) -> dict[str, str]:
@@ -248,3 +250,16 @@ def _read_names(path: Path | None) -> dict[str, str]:
     if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
         raise UserError(f'--names {path}: it must be an object such as {{"happy": "高兴"}}.')
     return names
+
+
+def _writable(names: dict[str, str], writer: Writer) -> dict[str, str]:
+    """Returns the names that can be drawn; one sentence on standard error tells of the others."""
+    drawn = {label: name for label, name in names.items() if writer.can(name)}
+    missing = [name for label, name in names.items() if label not in drawn]
+    if missing:
+        print(
+            f"No font on this machine has {', '.join(missing)}: these classes are shown by their "
+            "own names. --font names a font that has them.",
+            file=sys.stderr,
+        )
+    return drawn

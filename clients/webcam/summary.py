@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
+from unicodedata import east_asian_width
 
 import cv2
 import numpy as np
@@ -60,11 +61,12 @@ class Summary:
             ]
         order = sorted(self.answers, key=lambda label: (-self.seconds[label], -self.answers[label]))
         shown = {label: names.get(label, label) for label in order}
-        width = max(len(name) for name in shown.values())
+        width = max(_columns(name) for name in shown.values())
         lines = [f"{self._tracks} face(s) in {self.frames} frames"]
         for label in order:
             seconds, answers = self.seconds[label], self.answers[label]
-            lines.append(f"  {shown[label]:<{width}}  {seconds:8.1f} s  {answers:6d} answers")
+            name = shown[label] + " " * (width - _columns(shown[label]))
+            lines.append(f"  {name}  {seconds:8.1f} s  {answers:6d} answers")
         return lines
 
     def chart(self, path: Path, writer: Writer, names: Mapping[str, str]) -> None:
@@ -97,3 +99,8 @@ class Summary:
             number = f"{value:.1f}" if timed else f"{value:.0f}"
             writer.write(image, number, (end + 8, top + 2), 18, (40, 40, 40))
         save_image(path, image)
+
+
+def _columns(text: str) -> int:
+    """Columns of a terminal that a text takes; Chinese characters take two."""
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)

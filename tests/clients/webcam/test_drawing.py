@@ -1,13 +1,16 @@
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from clients.webcam import text
 from clients.webcam.drawing import Painter, status_lines
 from clients.webcam.frames import Frame, Shot
 from clients.webcam.geometry import Box
+from clients.webcam.loop import _writable
 from clients.webcam.recording import Recorder
 from clients.webcam.status import Rate, Status
 from clients.webcam.summary import Summary
@@ -57,24 +60,62 @@ def test_thirty_faces_and_tiny_frames_are_drawn() -> None:
     Painter(Writer()).panel(tiny, [("a long line of text", True)])
 
 
-def test_characters_that_no_font_has_are_told_once_and_do_no_harm(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def latin_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without fonts; Pillow's own has Latin letters."""
+    monkeypatch.setattr("clients.webcam.text._machine_fonts", tuple)
+    text._font_for.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def fonts_are_looked_up_anew() -> Iterator[None]:
+    yield
+    text._font_for.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def chinese_font() -> Path:
+    """A font with Chinese characters."""
+    for path in text._machine_fonts():
+        if all(text._has(path, one) for name in CHINESE.values() for one in name):
+            return Path(path)
+    pytest.skip("no font with Chinese characters on this machine")
+
+
+@pytest.mark.usefixtures("latin_only")
+def test_names_that_no_font_has_fall_back_on_the_classes_own(
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("clients.webcam.text._font_for", lambda *_: None)
+    assert _writable({**CHINESE, "happy": "glad"}, Writer()) == {"happy": "glad"}
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "生气" in told
+    assert "--font" in told
+
+
+@pytest.mark.usefixtures("latin_only")
+def test_no_character_is_drawn_as_a_box(capsys: pytest.CaptureFixture[str]) -> None:
     writer = Writer()
+    np.testing.assert_array_equal(writer.mask("高兴 87%", 20), writer.mask("?? 87%", 20))
     for percent in range(3):
         writer.write(backdrop(), f"高兴 {percent}%", (0, 0), 18, (255, 255, 255))
-    writer.write(backdrop(), "高兴", (0, 0), 24, (255, 255, 255))
-    assert capsys.readouterr().err.count("--font names one") == 1
+    assert capsys.readouterr().err.count("\n") == 2, "each character is told once"
 
 
-def test_chinese_is_written_where_a_font_has_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_chinese_is_drawn_by_the_fonts_of_the_machine(
+    chinese_font: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert chinese_font.exists()
     writer = Writer()
-    masks = [writer.mask(name, 20) for name in CHINESE.values()]
-    if capsys.readouterr().err:
-        pytest.skip("no font with Chinese characters on this machine")
-    assert all(mask.max() > 128 for mask in masks)
+    assert _writable(CHINESE, writer) == CHINESE
+    masks = [writer.mask(f"{name} 87%", 20) for name in CHINESE.values()]
     assert len({mask.tobytes() for mask in masks}) == len(CHINESE)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("latin_only")
+def test_chinese_is_drawn_by_the_font_that_is_named(chinese_font: Path) -> None:
+    assert _writable(CHINESE, Writer(chinese_font)) == CHINESE
 
 
 def test_the_panel_tells_rate_latency_version_and_trouble() -> None:
@@ -111,6 +152,14 @@ def test_time_per_expression_is_added_up_over_faces_but_not_over_absences() -> N
         summary.add(shot(time, face(box), face(box, happy=0.1, track=2)))
     assert summary.seconds == pytest.approx({"happy": 0.6, "angry": 0.6})
     assert summary.answers == {"happy": 5, "angry": 5}
+
+
+def test_columns_of_the_table_are_straight_with_chinese_names() -> None:
+    summary = Summary()
+    for time in (0.0, 0.2):
+        summary.add(shot(time, face(Box(0, 0, 9, 9)), face(Box(0, 0, 9, 9), happy=0.1, track=2)))
+    _, *rows = summary.lines({"happy": "高兴", "angry": "mad"})
+    assert len({len(row) + 2 * row.count("高兴") for row in rows}) == 1
 
 
 def test_the_chart_is_a_png_with_a_bar_for_each_class(tmp_path: Path) -> None:
