@@ -1,7 +1,7 @@
 """Measures this project's models beside PyPI packages that carry their weights in the wheel.
 
-    python -m benchmarks.peers --data ARCHIVE.zip [--workspace DIR] [--edge-workspace DIR]
-        [--peers-python PYTHON] [--write]
+    python -m benchmarks.peers --data ARCHIVE.zip [--workspace DIR] [--peers-python PYTHON]
+        [--write]
 
 All see the same images, those of the archive's test split, as encoded bytes, each in a process of
 its own on one core and with its package's own preprocessing. Times are taken in rounds, every
@@ -206,12 +206,10 @@ def in_order(
 
 def _candidates(options: argparse.Namespace) -> list[Candidate]:
     found = []
-    for told, folder in (("", options.workspace), ("edge profile, ", options.edge_workspace)):
-        if folder is None:
-            continue
-        places = Workspace(folder.absolute())
-        serving = VersionFolder(places.serving(options.model))
-        edge = VersionFolder(places.edge(options.model))
+    places = Workspace(options.workspace.absolute())
+    for told, model in (("", options.model), ("edge profile, ", options.edge_model)):
+        serving = VersionFolder(places.serving(model))
+        edge = VersionFolder(places.edge(model))
         if serving.newest():
             path = str(serving.path(serving.newest()))
             found.append(Candidate(f"{told}SavedModel", "saved_model", path))
@@ -363,8 +361,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data", type=Path, required=True, metavar="ARCHIVE.zip")
     parser.add_argument("--workspace", type=Path, default=Path("workspace"))
-    parser.add_argument("--edge-workspace", type=Path, help="of a run with the edge profile")
     parser.add_argument("--model", default="expression", help="default: %(default)s")
+    parser.add_argument(
+        "--edge-model",
+        default="expression-edge",
+        help="what a run with the edge profile pushed (default: %(default)s)",
+    )
     parser.add_argument("--peers-python", type=Path, help="Python of an environment with the peers")
     parser.add_argument(
         "--limit", type=int, help="so many of the images, evenly spread, to try it out"
