@@ -21,8 +21,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import io_utils
 
 from benchmarks.measure import Marks
-from components.image_example_gen.source import resolve_source
-from pipeline import lineage, runner
+from pipeline import lineage, metadata_store, runner
 from pipeline.config import Settings
 from pipeline.features import IMAGE_KEY, LABEL_KEY, TRAIN_SPLIT
 from pipeline.input_data import ExampleSource
@@ -87,9 +86,9 @@ def _transform(
         return component(**{**arguments, "materialize": materialize})
 
     with mock.patch.object(tfx.components, "Transform", build):
-        pipeline = create_pipeline(settings, workspace, resolve_source(data))
-    run_id = runner.run(pipeline, TransformMarks(marks), last_node="Transform")
-    return lineage.run_outputs(workspace.metadata_db, run_id)
+        pipeline = create_pipeline(settings, workspace, data)
+    run = runner.run(pipeline, TransformMarks(marks), last_node="Transform")
+    return lineage.run_outputs(metadata_store.sqlite(workspace), run)
 
 
 def _graph(outputs: lineage.Outputs) -> tf.data.Dataset:

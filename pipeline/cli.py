@@ -1,11 +1,9 @@
 """The command line. Nothing here imports TensorFlow before a command needs it."""
 
 import argparse
-import contextlib
-import fcntl
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,9 +12,10 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from pipeline import config
-from pipeline.errors import PipelineError, UserError
-from pipeline.options import Parser, add_settings_options, load_settings
+from pipeline.errors import PipelineError
+from pipeline.options import Parser, add_settings_options, add_workspace_option, load_settings
 from pipeline.workspace import Workspace
+from pipeline.workspace_lock import locked
 
 _EPILOG = """\
 exit codes: 0 pushed; 1 bad input, setting, or a failure; 2 the data failed validation; 3 the model
@@ -37,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from pipeline import commands  # noqa: PLC0415
 
         signal.signal(signal.SIGTERM, _interrupt)
-        with _locked(workspace):
+        with locked(workspace):
             run = commands.Run(settings, workspace, options.data, _log_file(workspace))
             if options.dry_run:
                 return run.plan()
@@ -66,13 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         default="run",
         help="run the pipeline (default); take back the newest pushed version; or undo that",
     )
-    parser.add_argument(
-        "--workspace",
-        metavar="DIR",
-        type=Path,
-        default=Path("workspace"),
-        help="where everything is kept (default: workspace)",
-    )
+    add_workspace_option(parser)
     add_settings_options(parser)
     parser.add_argument("--settings", action="store_true", help="list all settings and exit")
     parser.add_argument("--dry-run", action="store_true", help="show what would run and exit")
@@ -125,27 +118,6 @@ def _restore(settings: config.Settings, workspace: Workspace) -> int:
     if edge is not None:
         print(f"Edge version {edge} is back.")
     return 0
-
-
-@contextlib.contextmanager
-def _locked(workspace: Workspace) -> Iterator[None]:
-    """Holds the workspace, so that two runs do not write the same metadata and versions."""
-    try:
-        workspace.root.mkdir(parents=True, exist_ok=True)
-        file = (workspace.root / ".lock").open("w")
-    except OSError as error:
-        raise UserError(
-            f"The workspace {workspace.root} can't be written to: {error.strerror}."
-        ) from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"Another run uses the workspace {workspace.root}; wait for it, or name another "
-                "with --workspace."
-            ) from None
-        yield
 
 
 def _log_file(workspace: Workspace) -> Path:

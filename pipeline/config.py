@@ -11,8 +11,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from pipeline import metadata_address
 from pipeline.errors import UserError
 
 PROFILES = Path(__file__).parent / "profiles"
@@ -67,6 +68,12 @@ class DataSettings(Section):
     )
     eval_fraction: float = Field(
         0.1, gt=0.0, lt=1.0, description="Share of images held out when the data name no split."
+    )
+    span: int = Field(
+        -1,
+        ge=-1,
+        lt=2**31,
+        description="Span to read of a data path with {SPAN}; -1 is the newest.",
     )
     min_side: int = Field(16, ge=1, description="Smallest accepted height and width, in pixels.")
     max_side: int = Field(
@@ -157,7 +164,7 @@ class TrainSettings(Section):
     )
     batch_size: int = Field(128, ge=1, le=8192, description="Images a step, over all devices.")
     seed: int = Field(
-        1, ge=0, lt=2**32, description="Seed of weights, shuffling, augmentation and dropout."
+        1, ge=0, lt=2**31, description="Seed of weights, shuffling, augmentation and dropout."
     )
     loop: Literal["fit", "custom"] = Field(
         "fit",
@@ -424,6 +431,12 @@ class RunSettings(Section):
     cache: bool = Field(
         True, description="Reuse results whose inputs, settings and code are the same."
     )
+    metadata: str = Field(
+        "sqlite",
+        description="Where ML Metadata is kept: sqlite, a file in the workspace, or a server that "
+        "several tasks may write to at once, `mysql://user:$VARIABLE@host:3306/database` or "
+        "`postgresql://...`, with the password in the environment variable `VARIABLE`.",
+    )
     beam_args: list[str] = Field(
         [
             "--runner=FnApiRunner",
@@ -432,6 +445,12 @@ class RunSettings(Section):
         ],
         description="Beam pipeline options of the data components.",
     )
+
+    @field_validator("metadata")
+    @classmethod
+    def _address_of_metadata(cls, value: str) -> str:
+        metadata_address.parse(value)
+        return value
 
 
 class Resources(Section):

@@ -1,9 +1,9 @@
 """What a run made, read back from ML Metadata."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-import tfx.v1 as tfx
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 from tfx.orchestration.portable.mlmd import event_lib
@@ -12,43 +12,75 @@ Outputs = Mapping[tuple[str, str], metadata_store_pb2.Artifact]
 """Artifact by node id and output key, such as `("Evaluator", "blessing")`."""
 
 
-def newest_run(metadata_db: Path) -> str | None:
-    """The id of the run that was begun last, if there was any.
+class RunKey(NamedTuple):
+    """Names a run.
 
-    Args:
-      metadata_db: The workspace's SQLite file.
+    Attributes:
+      pipeline: Name of the pipeline; a scheduler may give runs of two pipelines one id.
+      run_id: The run's id.
     """
-    if not metadata_db.exists():
+
+    pipeline: str
+    run_id: str
+
+
+def newest_run(connection: metadata_store_pb2.ConnectionConfig) -> RunKey | None:
+    """The run that was begun last, if there was any."""
+    if connection.HasField("sqlite") and not Path(connection.sqlite.filename_uri).exists():
         return None
-    connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(metadata_db))
     with metadata.Metadata(connection) as handle:
-        runs = handle.store.get_contexts_by_type("pipeline_run")
-    return max(runs, key=lambda run: run.id).name if runs else None
+        store = handle.store
+        executions = {
+            execution.id: run.name
+            for run in store.get_contexts_by_type("pipeline_run")
+            for execution in store.get_executions_by_context(run.id)
+        }
+        if not executions:
+            return None
+        newest = max(executions)
+        (pipeline,) = (
+            context.name
+            for context in store.get_contexts_by_execution(newest)
+            if context.type == "pipeline"
+        )
+        return RunKey(pipeline, executions[newest])
 
 
-def run_outputs(metadata_db: Path, run_id: str) -> Outputs:
-    """Finds the artifacts that the nodes of a run made, or took from the cache.
-
-    Args:
-      metadata_db: The workspace's SQLite file.
-      run_id: As `pipeline.runner.run` gives it.
-    """
-    connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(metadata_db))
+def run_outputs(connection: metadata_store_pb2.ConnectionConfig, run: RunKey) -> Outputs:
+    """Finds the artifacts that the nodes of a run made, or took from the cache."""
     outputs: dict[tuple[str, str], metadata_store_pb2.Artifact] = {}
     with metadata.Metadata(connection) as handle:
         store = handle.store
-        run = store.get_context_by_type_and_name("pipeline_run", run_id)
-        if run is None:
-            return {}
-        for execution in store.get_executions_by_context(run.id):
-            for context in store.get_contexts_by_execution(execution.id):
-                if store.get_context_types_by_id([context.type_id])[0].name == "node":
-                    node_id = context.name.rpartition(".")[2]
+        for node_id, execution in _executions(handle, run):
             for event in store.get_events_by_execution_ids([execution.id]):
                 if event_lib.is_valid_output_event(event):
                     (artifact,) = store.get_artifacts_by_id([event.artifact_id])
                     outputs[node_id, event.path.steps[0].key] = artifact
     return outputs
+
+
+def run_executions(
+    connection: metadata_store_pb2.ConnectionConfig, run: RunKey
+) -> dict[str, metadata_store_pb2.Execution]:
+    """The last execution of each node of a run, by node id."""
+    with metadata.Metadata(connection) as handle:
+        return dict(_executions(handle, run))
+
+
+def _executions(
+    handle: metadata.Metadata, run: RunKey
+) -> Iterator[tuple[str, metadata_store_pb2.Execution]]:
+    """Node ids and executions of a run, in the order they were begun."""
+    store = handle.store
+    context = store.get_context_by_type_and_name("pipeline_run", run.run_id)
+    pipeline = store.get_context_by_type_and_name("pipeline", run.pipeline)
+    if context is None or pipeline is None:
+        return
+    for execution in sorted(store.get_executions_by_context(context.id), key=lambda e: e.id):
+        contexts = store.get_contexts_by_execution(execution.id)
+        if pipeline.id in (other.id for other in contexts):
+            (node,) = (other.name for other in contexts if other.type == "node")
+            yield node.removeprefix(f"{run.pipeline}."), execution
 
 
 def custom_int(artifact: metadata_store_pb2.Artifact, name: str) -> int:

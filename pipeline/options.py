@@ -18,12 +18,7 @@ class Parser(argparse.ArgumentParser):
 
 def add_settings_options(parser: argparse.ArgumentParser) -> None:
     """Adds `--data`, `--profile`, `--config` and `--set`."""
-    parser.add_argument(
-        "--data",
-        metavar="PATH",
-        help="zip, folder or fer2013.csv of labelled images, {SPAN} and {VERSION} allowed; "
-        "without it, a sample is drawn",
-    )
+    add_data_option(parser, otherwise="a sample is drawn")
     parser.add_argument(
         "--profile",
         metavar="NAME",
@@ -31,12 +26,34 @@ def add_settings_options(parser: argparse.ArgumentParser) -> None:
         "(default: sample, when no data is given)",
     )
     parser.add_argument("--config", metavar="FILE.toml", type=Path, help="settings file")
+    add_set_option(parser, "one setting; may be repeated; wins over the file")
+
+
+def add_data_option(parser: argparse.ArgumentParser, otherwise: str) -> None:
+    """Adds `--data`; `otherwise` says what is taken without it."""
     parser.add_argument(
-        "--set",
-        metavar="section.key=value",
-        action="append",
-        default=[],
-        help="one setting; may be repeated; wins over the file",
+        "--data",
+        metavar="PATH",
+        help="zip, folder or fer2013.csv of labelled images, {SPAN} and {VERSION} allowed; "
+        f"without it, {otherwise}",
+    )
+
+
+def add_set_option(parser: argparse.ArgumentParser, meaning: str) -> None:
+    """Adds `--set`, with what it means here."""
+    parser.add_argument(
+        "--set", metavar="section.key=value", action="append", default=[], help=meaning
+    )
+
+
+def add_workspace_option(parser: argparse.ArgumentParser) -> None:
+    """Adds `--workspace`."""
+    parser.add_argument(
+        "--workspace",
+        metavar="DIR",
+        type=Path,
+        default=Path("workspace"),
+        help="where everything is kept (default: workspace)",
     )
 
 

@@ -9,6 +9,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.components import DistributionValidator
 from tfx.dsl.components.base import base_component
+from tfx.orchestration.data_types import RuntimeParameter
 from tfx.proto import distribution_validator_pb2
 from tfx.types import Channel, standard_artifacts
 
@@ -16,7 +17,6 @@ from components.atomic_pusher.component import AtomicPusher
 from components.curated_schema_gen import CuratedSchemaGen
 from components.data_gate import DataGate
 from components.image_example_gen.component import ImageExampleGen
-from components.image_example_gen.source import DataSource
 from components.prediction_table import (
     PREDICTED_LABEL_KEY,
     PREDICTED_SCORE_KEY,
@@ -26,7 +26,8 @@ from components.robustness_report.component import RobustnessReport
 from components.serving_check.component import ServingCheck
 from components.tflite_converter.component import TFLiteConverter
 from components.tflite_evaluator.component import TFLiteEvaluator
-from pipeline import evaluation
+from components.trainer import Trainer
+from pipeline import evaluation, metadata_store, run_parameters
 from pipeline.config import (
     REPOSITORY,
     DataSettings,
@@ -36,6 +37,7 @@ from pipeline.config import (
 )
 from pipeline.features import EVAL_SPLIT, LABEL_KEY, TRAIN_SPLIT, UNLABELLED_SPLIT
 from pipeline.fingerprint import code_fingerprint, value_fingerprint
+from pipeline.run_parameters import RunParameter
 from pipeline.teacher import with_found_teacher
 from pipeline.workspace import Workspace
 
@@ -51,24 +53,32 @@ _OF_THE_MODEL = ("data", "validate", "image", "train", "evaluate", "edge", "robu
 def create_pipeline(
     settings: Settings,
     workspace: Workspace,
-    source: DataSource,
-    unlabelled: DataSource | None = None,
+    data: str,
+    unlabelled: str | None = None,
     drawn: bool = False,
 ) -> tfx.dsl.Pipeline:
     """Wires the whole pipeline, for any runner.
 
+    What is in `run_parameters` can be set for each run of the compiled pipeline; what is given here
+    is taken otherwise.
+
     Args:
       settings: All settings; each component gets its own, so that a change re-runs no other.
       workspace: Where metadata, artifacts and pushed models go.
-      source: The labelled images.
-      unlabelled: Images to label with the blessed model; none leaves bulk inference out.
-      drawn: The source is the drawn sample, whose runs are a history of their own: data are not
+      data: Path of the labelled images, as `resolve_source` takes it.
+      unlabelled: Path of images to label with the blessed model; none leaves bulk inference out.
+      drawn: The data are the drawn sample, whose runs are a history of their own: data are not
         measured against it for drift, nor their models against its models.
 
     Raises:
       UserError: There is no teacher where `train.teacher` says.
     """
-    example_gen = _example_gen(settings.data, workspace, source, unlabelled=False)
+    example_gen = _example_gen(
+        settings.data,
+        workspace,
+        _parameter(run_parameters.DATA, run_parameters.absolute(data)),
+        span=_parameter(run_parameters.SPAN, settings.data.span),
+    )
     examples = example_gen.outputs["examples"]
     ingest_report = example_gen.outputs["ingest_report"]
 
@@ -132,18 +142,21 @@ def create_pipeline(
     transform.add_upstream_node(data_gate)
     training_config = _training_config(settings, workspace)
     tuner = _tuner(settings, training_config, examples, schema, transform)
-    trainer = tfx.components.Trainer(
+    trainer = Trainer(
         run_fn="pipeline.trainer.run_fn",
         examples=examples,
         schema=schema,
         transform_graph=transform.outputs["transform_graph"],
         hyperparameters=tuner.outputs["best_hyperparameters"] if tuner is not None else None,
+        epochs=_parameter(run_parameters.EPOCHS, settings.train.epochs),
         train_args=tfx.proto.TrainArgs(splits=[TRAIN_SPLIT]),
         eval_args=tfx.proto.EvalArgs(splits=[EVAL_SPLIT]),
         custom_config={
             **training_config,
             "model_name": settings.data.name,
-            "code_fingerprint": code_fingerprint("pipeline.trainer"),
+            "code_fingerprint": value_fingerprint(
+                [code_fingerprint("pipeline.trainer"), code_fingerprint("components.trainer")]
+            ),
         },
     )
     model = trainer.outputs["model"]
@@ -259,9 +272,9 @@ def create_pipeline(
     if serving_check is not None:
         components.append(serving_check)
     if unlabelled is not None:
-        inference_gen = _example_gen(settings.data, workspace, unlabelled, unlabelled=True).with_id(
-            "UnlabelledExampleGen"
-        )
+        inference_gen = _example_gen(
+            settings.data, workspace, run_parameters.absolute(unlabelled), unlabelled=True
+        ).with_id("UnlabelledExampleGen")
         bulk_inferrer = tfx.components.BulkInferrer(
             examples=inference_gen.outputs["examples"],
             model=model,
@@ -279,13 +292,17 @@ def create_pipeline(
     return tfx.dsl.Pipeline(
         pipeline_name=f"{settings.data.name}-drawn-sample" if drawn else settings.data.name,
         pipeline_root=str(workspace.pipeline_root),
-        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-            str(workspace.metadata_db)
-        ),
+        metadata_connection_config=metadata_store.connection(settings, workspace, secret=False),
         components=components,
         enable_cache=settings.run.cache,
         beam_pipeline_args=settings.run.beam_args,
     )
+
+
+def code_of(settings: Settings) -> str:
+    """Fingerprint of all code that makes a model with these settings."""
+    called = (*_CALLED_BY_NAME, "pipeline.tuner") if settings.tuner.enabled else _CALLED_BY_NAME
+    return value_fingerprint({name: code_fingerprint(name) for name in (__name__, *called)})
 
 
 def read_curated_schema(path: Path = CURATED_SCHEMA) -> schema_pb2.Schema:
@@ -294,19 +311,24 @@ def read_curated_schema(path: Path = CURATED_SCHEMA) -> schema_pb2.Schema:
 
 
 def _example_gen(
-    data: DataSettings, workspace: Workspace, source: DataSource, unlabelled: bool
+    settings: DataSettings,
+    workspace: Workspace,
+    data: str | RuntimeParameter,
+    span: int | RuntimeParameter = -1,
+    unlabelled: bool = False,
 ) -> ImageExampleGen:
     return ImageExampleGen(
-        source=source,
+        data=data,
+        span=span,
         extract_dir=str(workspace.extracted),
-        split_aliases=data.split_aliases,
-        class_aliases=data.class_aliases,
-        eval_fraction=data.eval_fraction,
-        min_side=data.min_side,
-        max_side=data.max_side,
-        min_stddev=data.min_stddev,
-        max_file_bytes=data.max_file_megabytes << 20,
-        max_total_bytes=data.max_total_megabytes << 20,
+        split_aliases=settings.split_aliases,
+        class_aliases=settings.class_aliases,
+        eval_fraction=settings.eval_fraction,
+        min_side=settings.min_side,
+        max_side=settings.max_side,
+        min_stddev=settings.min_stddev,
+        max_file_bytes=settings.max_file_megabytes << 20,
+        max_total_bytes=settings.max_total_megabytes << 20,
         unlabelled=unlabelled,
         code_fingerprint=code_fingerprint("components.image_example_gen.executor"),
     )
@@ -316,7 +338,7 @@ def _training_config(settings: Settings, workspace: Workspace) -> dict[str, str 
     """What the Trainer and the Tuner are told alike."""
     train, teacher_fingerprint = with_found_teacher(settings.train)
     return {
-        "train": train.model_dump_json(),
+        "train": train.model_dump_json(exclude={"epochs"}),
         "size": settings.image.size,
         "checkpoint_root": str(workspace.checkpoints),
         # Another model in the same place is another teacher.
@@ -346,6 +368,12 @@ def _tuner(
             "tuner": settings.tuner.model_dump_json(),
             "code_fingerprint": code_fingerprint("pipeline.tuner"),
         },
+    )
+
+
+def _parameter(parameter: RunParameter, default: str | int) -> RuntimeParameter:
+    return RuntimeParameter(
+        parameter.name, ptype=parameter.type, default=default, description=parameter.description
     )
 
 
@@ -406,17 +434,16 @@ def _manifest(settings: Settings) -> str:
     # Where and how it ran is the machine's business, not the model's.
     sections = (*_OF_THE_MODEL, "tuner") if settings.tuner.enabled else _OF_THE_MODEL
     values = {name: value for name, value in as_dict(settings).items() if name in sections}
+    values["data"].pop("span")  # Which one was read is told by the data's own record.
     thresholds = {**values["evaluate"], "edge_accuracy_drop": settings.edge.max_accuracy_drop}
     if settings.robustness.gate:
         thresholds["robustness_drop"] = settings.robustness.max_drop
-    called = (*_CALLED_BY_NAME, "pipeline.tuner") if settings.tuner.enabled else _CALLED_BY_NAME
-    code = {name: code_fingerprint(name) for name in (__name__, *called)}
     return json.dumps(
         {
             "thresholds": thresholds,
             "settings": values,
             "settings_fingerprint": value_fingerprint(values),
-            "code_fingerprint": value_fingerprint(code),
+            "code_fingerprint": code_of(settings),
         },
         sort_keys=True,
     )

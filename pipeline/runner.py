@@ -1,18 +1,25 @@
-"""Runs the pipeline in this process and tells a listener about every node."""
+"""Runs the pipeline in this process, whole or one node of it, and tells a listener about nodes."""
 
 import datetime
+import shutil
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
 import tfx.v1 as tfx
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import compiler, constants
-from tfx.orchestration import metadata
+from tfx.orchestration import data_types, metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
-from tfx.proto.orchestration import local_deployment_config_pb2, pipeline_pb2
+from tfx.proto.orchestration import pipeline_pb2
 
 from components.atomic_pusher.component import AtomicPusher
+from pipeline.errors import UserError
+from pipeline.lineage import RunKey, run_executions
+
+_DONE = ("COMPLETE", "CACHED")
 
 
 class NodeListener(Protocol):
@@ -31,19 +38,25 @@ class NodeListener(Protocol):
         """A node has raised; no other will run."""
 
 
-def run(pipeline: tfx.dsl.Pipeline, listener: NodeListener, last_node: str | None = None) -> str:
+def run(
+    pipeline: tfx.dsl.Pipeline,
+    listener: NodeListener,
+    last_node: str | None = None,
+    connection: metadata_store_pb2.ConnectionConfig | None = None,
+) -> RunKey:
     """Runs a pipeline, node by node.
 
     What `tfx.orchestration.LocalDagRunner` does, which offers no way to see a node start, end or be
     cached, runs all nodes or none, and takes a node whose inputs can't be found for done.
 
     Args:
-      pipeline: The pipeline, with a SQLite metadata connection.
+      pipeline: The pipeline.
       listener: Told of every node.
       last_node: Id of the node to end with; none runs all.
+      connection: To ML Metadata, where the pipeline's own lacks the password.
 
     Returns:
-      The run's id.
+      The run.
 
     Raises:
       Exception: What a node raised; the run ends there.
@@ -51,27 +64,21 @@ def run(pipeline: tfx.dsl.Pipeline, listener: NodeListener, last_node: str | Non
     """
     run_id = datetime.datetime.now(datetime.UTC).isoformat()
     ir = compile_pipeline(pipeline)
-    runtime_parameter_utils.substitute_runtime_parameter(
-        ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
-    )
-    deployment = runner_utils.extract_local_deployment_config(ir)
-    connection = pipeline.metadata_connection_config
-    nodes = [node.pipeline_node for node in ir.nodes]
-    ids = [node.node_info.id for node in nodes]
+    bind(ir, run_id, defaults(pipeline))
+    ids = [node.pipeline_node.node_info.id for node in ir.nodes]
     if last_node is not None:
-        nodes = nodes[: ids.index(last_node) + 1]
-    listener.on_nodes([node.node_info.id for node in nodes])
-    for node in nodes:
-        node_id = node.node_info.id
+        ids = ids[: ids.index(last_node) + 1]
+    listener.on_nodes(ids)
+    for node_id in ids:
         listener.on_start(node_id)
         started = time.monotonic()
         try:
-            cached = _launch(node, ir, deployment, connection)
+            cached = launch(ir, node_id, connection or pipeline.metadata_connection_config)
         except BaseException:
             listener.on_failure(node_id, time.monotonic() - started)
             raise
         listener.on_end(node_id, time.monotonic() - started, cached)
-    return run_id
+    return RunKey(ir.pipeline_info.id, run_id)
 
 
 def compile_pipeline(pipeline: tfx.dsl.Pipeline) -> pipeline_pb2.Pipeline:
@@ -87,13 +94,45 @@ def compile_pipeline(pipeline: tfx.dsl.Pipeline) -> pipeline_pb2.Pipeline:
     return ir
 
 
-def _launch(
-    node: pipeline_pb2.PipelineNode,
-    ir: pipeline_pb2.Pipeline,
-    deployment: local_deployment_config_pb2.LocalDeploymentConfig,
-    connection: metadata_store_pb2.ConnectionConfig,
+def defaults(pipeline: tfx.dsl.Pipeline) -> dict[str, str | int]:
+    """The runtime parameters of a pipeline with the values it was wired with, by name.
+
+    TFX's compiler drops a default of 0, so a runner binds every parameter itself.
+    """
+    return {
+        value.name: value.default
+        for component in pipeline.components
+        for value in component.exec_properties.values()
+        if isinstance(value, data_types.RuntimeParameter)
+    }
+
+
+def bind(ir: pipeline_pb2.Pipeline, run_id: str, values: Mapping[str, str | int]) -> None:
+    """Puts a run's id and its runtime parameters, all of them, into the compiled pipeline."""
+    runtime_parameter_utils.substitute_runtime_parameter(
+        ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id, **values}
+    )
+
+
+def launch(
+    ir: pipeline_pb2.Pipeline, node_id: str, connection: metadata_store_pb2.ConnectionConfig
 ) -> bool:
-    node_id = node.node_info.id
+    """Runs one node; a node that has already ended well in this run is not run again.
+
+    Args:
+      ir: The compiled pipeline, with what `bind` puts into it.
+      node_id: A node of it, whose upstream nodes have run.
+      connection: To ML Metadata.
+
+    Returns:
+      Whether an earlier execution's outputs were taken.
+
+    Raises:
+      Exception: What the node raised.
+      RuntimeError: The node could not start because an input is missing.
+    """
+    deployment = runner_utils.extract_local_deployment_config(ir)
+    node = _node(ir, node_id)
     info = launcher.Launcher(
         pipeline_node=node,
         mlmd_connection=metadata.Metadata(connection),
@@ -102,18 +141,72 @@ def _launch(
         executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
         custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
     ).launch()
-    # A resolver that finds nothing, as in every first run, is a failed execution to TFX; nodes that
-    # take its output decide whether they need it.
-    if info is None or info.execution_id is None or node_id in _resolvers(ir):
+    if info is None or info.execution_id is None or _is_resolver(node.node_info.type.name):
         return False
     with metadata.Metadata(connection) as handle:
         (execution,) = handle.store.get_executions_by_id([info.execution_id])
-    state = metadata_store_pb2.Execution.State.Name(execution.last_known_state)
-    if state not in ("COMPLETE", "CACHED"):
+    state = _state(execution)
+    if state not in _DONE:
         raise RuntimeError(f"{node_id} ended in the state {state}")
     return state == "CACHED"
 
 
-def _resolvers(ir: pipeline_pb2.Pipeline) -> set[str]:
-    infos = [node.pipeline_node.node_info for node in ir.nodes]
-    return {info.id for info in infos if info.type.name.endswith(tfx.dsl.Resolver.__name__)}
+def launch_alone(
+    ir: pipeline_pb2.Pipeline, node_id: str, connection: metadata_store_pb2.ConnectionConfig
+) -> bool:
+    """Runs one node in a process that ran none of the others; else as `launch`.
+
+    What an attempt that was killed has left of the node's outputs is removed first: TFX gives the
+    next attempt the same folders.
+
+    Raises:
+      UserError: An upstream node has not run.
+    """
+    run_id = ir.runtime_spec.pipeline_run_id.field_value.string_value
+    executions = run_executions(connection, RunKey(ir.pipeline_info.id, run_id))
+    node = _node(ir, node_id)
+    missing = [
+        upstream
+        for upstream in node.upstream_nodes
+        if not has_run(_node(ir, upstream).node_info.type.name, executions.get(upstream))
+    ]
+    if missing:
+        verb = "has" if len(missing) == 1 else "have"
+        raise UserError(
+            f"{node_id} can't run yet: {', '.join(missing)} {verb} not ended well in the run "
+            f"{run_id}; run that first."
+        )
+    before = executions.get(node_id)
+    if before is not None and _state(before) not in _DONE:
+        root = Path(ir.runtime_spec.pipeline_root.field_value.string_value)
+        for key in node.outputs.outputs:
+            shutil.rmtree(root / node_id / key / str(before.id), ignore_errors=True)
+    return launch(ir, node_id, connection)
+
+
+def has_run(node_type: str, execution: metadata_store_pb2.Execution | None) -> bool:
+    """Whether nodes that wait for this one may run.
+
+    A resolver that finds nothing, as in every first run, is a failed execution to TFX; nodes that
+    take its output decide whether they need it.
+
+    Args:
+      node_type: Dotted name of the node's class.
+      execution: The node's last execution in the run, if there is any.
+    """
+    return execution is not None and (_is_resolver(node_type) or _state(execution) in _DONE)
+
+
+def _state(execution: metadata_store_pb2.Execution) -> str:
+    return metadata_store_pb2.Execution.State.Name(execution.last_known_state)
+
+
+def _node(ir: pipeline_pb2.Pipeline, node_id: str) -> pipeline_pb2.PipelineNode:
+    (found,) = (
+        node.pipeline_node for node in ir.nodes if node.pipeline_node.node_info.id == node_id
+    )
+    return found
+
+
+def _is_resolver(node_type: str) -> bool:
+    return node_type.endswith(tfx.dsl.Resolver.__name__)

@@ -31,6 +31,11 @@ class Workspace:
         return self.root / "checkpoints"
 
     @property
+    def compiled(self) -> Path:
+        """The compiled pipeline, as orchestrators read it."""
+        return self.root / "pipeline.json"
+
+    @property
     def sample(self) -> Path:
         """The drawn sample's archive."""
         return self.root / "sample"

@@ -4,15 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 
 from tfx import types
-from tfx.components.example_gen import utils
 from tfx.dsl.components.base import base_beam_component, executor_spec
-from tfx.proto import example_gen_pb2, range_config_pb2
-from tfx.types import component_spec, standard_artifacts, standard_component_specs
+from tfx.orchestration import data_types
+from tfx.types import component_spec, standard_artifacts
 
 from components.artifacts import IngestReport
 from components.image_example_gen import executor
-from components.image_example_gen.driver import ImageExampleGenDriver
-from components.image_example_gen.source import DataSource
+from components.image_example_gen.driver import DATA_KEY, SPAN_KEY, ImageExampleGenDriver
 
 FER_CLASS_NAMES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """Classes by the number that fer2013.csv gives them."""
@@ -22,13 +20,8 @@ class ImageExampleGenSpec(component_spec.ComponentSpec):
     """Parameters and outputs of `ImageExampleGen`; aliases and class names are JSON."""
 
     PARAMETERS = {  # noqa: RUF012
-        standard_component_specs.INPUT_BASE_KEY: component_spec.ExecutionParameter(type=str),
-        standard_component_specs.INPUT_CONFIG_KEY: component_spec.ExecutionParameter(
-            type=example_gen_pb2.Input
-        ),
-        standard_component_specs.RANGE_CONFIG_KEY: component_spec.ExecutionParameter(
-            type=range_config_pb2.RangeConfig, optional=True
-        ),
+        DATA_KEY: component_spec.ExecutionParameter(type=str),
+        SPAN_KEY: component_spec.ExecutionParameter(type=int),
         "extract_dir": component_spec.ExecutionParameter(type=str),
         "split_aliases": component_spec.ExecutionParameter(type=str),
         "class_aliases": component_spec.ExecutionParameter(type=str),
@@ -39,7 +32,8 @@ class ImageExampleGenSpec(component_spec.ComponentSpec):
         "min_stddev": component_spec.ExecutionParameter(type=float),
         "max_files": component_spec.ExecutionParameter(type=int),
         "max_file_bytes": component_spec.ExecutionParameter(type=int),
-        "max_total_bytes": component_spec.ExecutionParameter(type=int),
+        # More than the 32 bits that ML Metadata's integers have on a database server.
+        "max_total_bytes": component_spec.ExecutionParameter(type=float),
         "unlabelled": component_spec.ExecutionParameter(type=int),
         "code_fingerprint": component_spec.ExecutionParameter(type=str),
     }
@@ -69,7 +63,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
 
     def __init__(
         self,
-        source: DataSource,
+        data: str | data_types.RuntimeParameter,
         *,
         extract_dir: str,
         split_aliases: Mapping[str, str],
@@ -84,12 +78,12 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
         max_file_bytes: int = 20 << 20,
         max_total_bytes: int = 20_000 << 20,
         unlabelled: bool = False,
-        range_config: range_config_pb2.RangeConfig | None = None,
+        span: int | data_types.RuntimeParameter = -1,
     ) -> None:
         """Makes the component.
 
         Args:
-          source: What `resolve_source` made of the data path.
+          data: Absolute path of the images, as `resolve_source` takes it.
           extract_dir: Folder in which archives are unpacked; Beam workers must see it.
           split_aliases: Folder name, or usage in a CSV, to `train` or `eval`.
           class_aliases: Folder name to the class it means.
@@ -103,12 +97,11 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
           max_file_bytes: Largest image file.
           max_total_bytes: Most bytes that an archive's images may unpack to.
           unlabelled: Take all images without labels into one split, for inference.
-          range_config: Which span to take, as in TFX; the newest if None.
+          span: Which span to read; -1 is the newest.
         """
         spec = ImageExampleGenSpec(
-            input_base=source.input_base,
-            input_config=utils.make_default_input_config(source.pattern),
-            range_config=range_config,
+            data=data,
+            read_span=span,
             extract_dir=extract_dir,
             split_aliases=json.dumps(dict(split_aliases), sort_keys=True),
             class_aliases=json.dumps(dict(class_aliases), sort_keys=True),
@@ -119,7 +112,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
             min_stddev=float(min_stddev),
             max_files=max_files,
             max_file_bytes=max_file_bytes,
-            max_total_bytes=max_total_bytes,
+            max_total_bytes=float(max_total_bytes),
             unlabelled=int(unlabelled),
             code_fingerprint=code_fingerprint,
             examples=types.Channel(type=standard_artifacts.Examples),

@@ -224,7 +224,7 @@ def _plan(exec_properties: dict[str, Any]) -> IngestPlan:
             archive=ArchiveLimits(
                 max_files=exec_properties["max_files"],
                 max_file_bytes=exec_properties["max_file_bytes"],
-                max_total_bytes=exec_properties["max_total_bytes"],
+                max_total_bytes=int(exec_properties["max_total_bytes"]),
             ),
         ),
         fingerprint=exec_properties[utils.FINGERPRINT_PROPERTY_NAME],

@@ -28,14 +28,13 @@ class DataSource(NamedTuple):
     pattern: str
 
 
-def resolve_source(path: str, here: bool = True) -> DataSource:
+def resolve_source(path: str) -> DataSource:
     """Checks that a path names readable data.
 
     Args:
       path: A zip, a folder or a CSV. It may hold `{SPAN}` and `{VERSION}` (`{SPAN:2}` for
         zero-padded numbers), as in `faces/span-{SPAN}/v{VERSION}/archive.zip`; the newest is then
         taken.
-      here: The path is on this machine; else nothing is looked for, and the kind goes by the name.
 
     Raises:
       UserError: The path is missing, unreadable or of another kind.
@@ -46,10 +45,10 @@ def resolve_source(path: str, here: bool = True) -> DataSource:
     parts = absolute.parts
     spec_at = next((i for i, part in enumerate(parts) if has_spec(part)), None)
     if spec_at is None:
-        kind = check_data(absolute) if here else _kind_by_name(absolute)
+        kind = check_data(absolute)
         return DataSource(kind, str(absolute.parent), absolute.name)
     base = Path(*parts[:spec_at])
-    if here and not base.is_dir():
+    if not base.is_dir():
         raise UserError(f"The folder {base} of the data path {path} does not exist.")
     return DataSource(_kind_by_name(absolute), str(base), str(Path(*parts[spec_at:])))
 

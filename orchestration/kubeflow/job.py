@@ -6,7 +6,6 @@ from typing import Any
 import tfx.v1  # noqa: F401  (before anything that imports TensorFlow Data Validation)
 import yaml
 
-from components.image_example_gen.source import resolve_source
 from orchestration.kubeflow.specification import Job, compile_job
 from pipeline.config import Settings
 from pipeline.pipeline import create_pipeline
@@ -25,12 +24,11 @@ def compile_pipeline(settings: Settings, data: str | None) -> Job:
     """
     workspace = Workspace(Path(settings.kubeflow.workspace))
     path = data or str(PurePosixPath(workspace.sample, "drawn-sample.zip"))
-    unlabelled = settings.infer.data
     pipeline = create_pipeline(
         settings,
         workspace,
-        resolve_source(path, here=False),
-        resolve_source(unlabelled, here=False) if unlabelled else None,
+        path,
+        settings.infer.data,
         drawn=data is None,
     )
     return compile_job(pipeline, settings.kubeflow)

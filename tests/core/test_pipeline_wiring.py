@@ -10,7 +10,6 @@ import pytest
 from tfx.dsl.compiler import compiler
 from tfx.proto.orchestration import pipeline_pb2
 
-from components.image_example_gen.source import DataSource
 from pipeline import config, fingerprint
 from pipeline.config import REPOSITORY
 from pipeline.pipeline import TENSORFLOW_SERVING, create_pipeline
@@ -43,13 +42,13 @@ _PUSHERS = {"Pusher", "EdgePusher"}
 _BULK_INFERENCE = ["UnlabelledExampleGen", "BulkInferrer", "PredictionTable"]
 
 _WORKSPACE = Workspace(Path("/workspace"))
-_SOURCE = DataSource("zip", "/data", "archive.zip")
+_DATA = "/data/archive.zip"
 
 
 def _pipeline(assignments: Iterable[str] = (), unlabelled: bool = False) -> tfx.dsl.Pipeline:
     settings = config.load(assignments=assignments)
-    pictures = DataSource("folder", "/data", "pictures") if unlabelled else None
-    return create_pipeline(settings, _WORKSPACE, _SOURCE, pictures)
+    pictures = "/data/pictures" if unlabelled else None
+    return create_pipeline(settings, _WORKSPACE, _DATA, pictures)
 
 
 def _compiled(

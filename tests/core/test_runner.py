@@ -8,7 +8,7 @@ from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArti
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples, ExampleStatistics
 
-from pipeline import lineage, runner
+from pipeline import lineage, metadata_store, runner
 from pipeline.errors import DataAnomalyError
 from pipeline.workspace import Workspace
 
@@ -73,7 +73,7 @@ def _pipeline(workspace: Workspace, count: int = 3, sound: bool = True) -> tfx.d
     )
 
 
-def _run(pipeline: tfx.dsl.Pipeline, last_node: str | None = None) -> tuple[str, _Heard]:
+def _run(pipeline: tfx.dsl.Pipeline, last_node: str | None = None) -> tuple[lineage.RunKey, _Heard]:
     heard = _Heard()
     return runner.run(pipeline, heard, last_node), heard
 
@@ -132,7 +132,7 @@ def test_a_runs_outputs_are_found_by_node_and_key_whether_made_or_cached(
 ) -> None:
     made, _ = _run(_pipeline(workspace))
     cached, _ = _run(_pipeline(workspace))
-    outputs = [lineage.run_outputs(workspace.metadata_db, run_id) for run_id in (made, cached)]
+    outputs = [lineage.run_outputs(metadata_store.sqlite(workspace), run) for run in (made, cached)]
     for found in outputs:
         assert set(found) == {("Source", "examples"), ("Gate", "statistics")}
         examples = found["Source", "examples"]
@@ -145,4 +145,5 @@ def test_a_runs_outputs_are_found_by_node_and_key_whether_made_or_cached(
 
 def test_a_run_that_never_was_has_no_outputs(workspace: Workspace) -> None:
     _run(_pipeline(workspace))
-    assert lineage.run_outputs(workspace.metadata_db, "1999-12-31") == {}
+    never = lineage.RunKey("two", "1999-12-31")
+    assert lineage.run_outputs(metadata_store.sqlite(workspace), never) == {}

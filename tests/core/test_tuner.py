@@ -9,8 +9,7 @@ import keras_tuner
 import pytest
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components.image_example_gen.source import resolve_source
-from pipeline import config, lineage, runner, search_space, tuner
+from pipeline import config, lineage, metadata_store, runner, search_space, tuner
 from pipeline.checkpoints import CheckpointFolder
 from pipeline.config import Search, TrainSettings, TunerSettings
 from pipeline.drawn_sample import draw_archive
@@ -141,10 +140,10 @@ def test_the_best_settings_of_a_search_are_those_of_the_training(tmp_path: Path)
     workspace = Workspace(tmp_path / "workspace")
     for folder in (workspace.root, workspace.pipeline_root):
         folder.mkdir(parents=True, exist_ok=True)
-    pipeline = create_pipeline(settings, workspace, resolve_source(str(archive)))
-    run_id = runner.run(pipeline, _Silent(), last_node="Trainer")
+    pipeline = create_pipeline(settings, workspace, str(archive))
+    run = runner.run(pipeline, _Silent(), last_node="Trainer")
 
-    outputs = lineage.run_outputs(workspace.metadata_db, run_id)
+    outputs = lineage.run_outputs(metadata_store.sqlite(workspace), run)
     (results,) = Path(outputs["Tuner", "tuner_results"].uri).iterdir()
     trials = json.loads(results.read_text())
     assert len(trials) == 2

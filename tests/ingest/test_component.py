@@ -20,7 +20,6 @@ from tfx.types import artifact_utils, standard_artifacts
 from components.image_example_gen.component import ImageExampleGen
 from components.image_example_gen.rejections import Rejection
 from components.image_example_gen.report import IngestReport, read_report
-from components.image_example_gen.source import resolve_source
 from pipeline import features
 from pipeline.errors import UserError
 from tests.ingest import drawn
@@ -73,7 +72,7 @@ def ingest(tmp_path: Path) -> Ingest:
             "class_aliases": {"anger": "angry"},
             "code_fingerprint": "1",
         }
-        component = ImageExampleGen(resolve_source(str(path)), **(values | parameters))
+        component = ImageExampleGen(str(path), **(values | parameters))
         LocalDagRunner().run(
             pipeline.Pipeline(
                 pipeline_name="ingest",

@@ -11,7 +11,6 @@ from google.protobuf import json_format
 from kfp import components
 from kfp.kubernetes import kubernetes_executor_config_pb2
 
-from components.image_example_gen.source import DataSource
 from orchestration.kubeflow import job
 from orchestration.kubeflow.specification import Job
 from pipeline import config
@@ -43,8 +42,8 @@ def _containers(compiled: Job) -> dict[str, Any]:
 
 @functools.cache
 def _nodes() -> dict[str, Any]:
-    source = DataSource("zip", "/workspace/data", "archive.zip")
-    pipeline = create_pipeline(config.load(), Workspace(Path("/workspace")), source)
+    data = "/workspace/data/archive.zip"
+    pipeline = create_pipeline(config.load(), Workspace(Path("/workspace")), data)
     return {node.id: node for node in pipeline.components}
 
 

@@ -1,0 +1,39 @@
+"""The drawn sample's archive in a workspace, drawn once for its settings and code."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.config import SampleSettings
+from pipeline.drawn_sample import draw_archive
+from pipeline.fingerprint import code_fingerprint, value_fingerprint
+
+
+def stored_sample(
+    folder: Path, settings: SampleSettings, size: int, on_draw: Callable[[], None]
+) -> Path:
+    """Finds the archive, or draws it.
+
+    Args:
+      folder: Where it is kept; an archive of other settings is removed from it.
+      settings: How many faces, and the seed.
+      size: Height and width of the faces, in pixels.
+      on_draw: Called before it is drawn.
+
+    Returns:
+      Path of the zip.
+    """
+    digest = value_fingerprint([settings.model_dump(), code_fingerprint("pipeline.drawn_sample")])
+    path = folder / f"drawn-sample-{digest}.zip"
+    if not path.exists():
+        on_draw()
+        draw_archive(
+            path,
+            train_per_class=settings.train_per_class,
+            eval_per_class=settings.eval_per_class,
+            seed=settings.seed,
+            size=size,
+        )
+        for old in folder.iterdir():  # Of other settings, or cut short.
+            if old != path:
+                old.unlink()
+    return path
