@@ -1,6 +1,5 @@
 """The end of a run: what came of it is told, written into the report page, and judged."""
 
-import shlex
 from pathlib import Path
 
 from rich.console import Console
@@ -8,8 +7,9 @@ from rich.text import Text
 
 from components.image_example_gen.report import read_report
 from pipeline import lineage, metadata_store, outcome, report_page, summary
-from pipeline.config import DataSettings, Settings
+from pipeline.config import Settings
 from pipeline.errors import NotBlessedError
+from pipeline.next_command import options_for
 from pipeline.workspace import Workspace
 
 
@@ -27,10 +27,10 @@ def tell(console: Console, run: lineage.RunKey, settings: Settings, workspace: W
         what = "The TFLite model was not pushed." if result.pushed else "Nothing was pushed."
         raise NotBlessedError("\n".join([what, *result.missed]))
     if result.pushed:
-        where = _where(settings, workspace, "WORKSPACE=", "MODEL=")
+        where = options_for(settings, workspace, "WORKSPACE=", "MODEL=")
         told = f"Next: make serve{where} serves it over HTTP and gRPC."
     else:
-        where = _where(settings, workspace, "--workspace=", "--set=data.name=")
+        where = options_for(settings, workspace, "--workspace=", "--set=data.name=")
         told = (
             "This model was rolled back, so it is not pushed again; "
             f"python local_runner.py restore{where} brings it back."
@@ -45,16 +45,3 @@ def tell_ingest(
     outputs = lineage.run_outputs(metadata_store.connection(settings, workspace), run)
     report = outputs["ImageExampleGen", "ingest_report"]
     summary.show_ingest(console, read_report(Path(report.uri)))
-
-
-def _where(settings: Settings, workspace: Workspace, root: str, model: str) -> str:
-    """What the next command adds to find the model: options of these names, if not defaults."""
-    options = {
-        root: (str(workspace.root), str(Path("workspace").absolute())),
-        model: (settings.data.name, DataSettings().name),
-    }
-    return "".join(
-        f" {shlex.quote(prefix + value)}"
-        for prefix, (value, default) in options.items()
-        if value != default
-    )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import commands, config
+from pipeline import config, next_command
 from pipeline.config import REPOSITORY
 from pipeline.workspace import Workspace
 
@@ -177,5 +177,5 @@ def test_the_next_command_finds_the_model_wherever_it_is(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     settings = config.load(assignments=assignments)
-    run = commands.Run(settings, Workspace(tmp_path / folder), None, tmp_path / "log")
-    assert run._where("WORKSPACE=", "MODEL=") == options.format(here=tmp_path)
+    told = next_command.options_for(settings, Workspace(tmp_path / folder), "WORKSPACE=", "MODEL=")
+    assert told == options.format(here=tmp_path)
