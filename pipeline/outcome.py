@@ -8,9 +8,7 @@ from components.evaluation_reader import missed_thresholds, read_changes, read_m
 from components.image_example_gen.report import IngestReport, read_report
 from components.prediction_table import PREDICTIONS_FILE
 from components.robustness_report.report import PICTURE_FILE, RobustnessResults
-from components.serving_check.report import REPORT_FILE as SERVING_REPORT
 from components.serving_check.report import ServingReport
-from components.serving_check.report import read_report as read_serving_report
 from components.tflite_evaluator.report import EdgeReport
 from pipeline.lineage import Outputs, custom_int, custom_string
 from pipeline.train_record import read_train_settings
@@ -109,8 +107,8 @@ def _read_serving(outputs: Outputs) -> ServingReport | None:
     blessing = outputs.get(("ServingCheck", "blessing"))
     if blessing is None:
         return None
-    if (Path(blessing.uri) / SERVING_REPORT).exists():
-        return read_serving_report(blessing.uri)
+    if (Path(blessing.uri) / ServingReport.FILE).exists():
+        return ServingReport.read(blessing.uri)
     if custom_int(blessing, "blessed"):
         return ServingReport(blessed=True)
     return ServingReport(

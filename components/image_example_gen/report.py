@@ -86,6 +86,8 @@ class ReportPart(BaseModel):
 class IngestReport(BaseModel):
     """What became of every file of a source; `read == accepted + rejected`.
 
+    No `StoredReport`, which has a method where this has the field `read`.
+
     Attributes:
       read: Files of the source, or rows of the CSV.
       accepted: Examples written.

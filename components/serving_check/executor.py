@@ -14,7 +14,7 @@ from tfx.utils import io_utils, path_utils
 
 from components.example_reader import split_dataset
 from components.serving_check.check import Bounds, check
-from components.serving_check.report import NOT_BLESSED_MODEL, ServingReport, write_report
+from components.serving_check.report import NOT_BLESSED_MODEL, ServingReport
 from pipeline.features import EVAL_SPLIT, IMAGE_KEY
 
 BLESSED_KEY = "blessed"
@@ -37,7 +37,7 @@ class Executor(base_executor.BaseExecutor):
         report = _report(input_dict, exec_properties)
         for reason in report.reasons:
             logging.warning("%s", reason)
-        write_report(blessing.uri, report)
+        report.write(blessing.uri)
         name = BLESSED_FILE if report.blessed else NOT_BLESSED_FILE
         io_utils.write_string_file(str(Path(blessing.uri) / name), "")
         blessing.set_int_custom_property(BLESSED_KEY, int(report.blessed))

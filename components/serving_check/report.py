@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict, Field
 
-REPORT_FILE = "serving_check.json"
+from components.stored_report import StoredReport
+
 NOT_BLESSED_MODEL = "The model is not blessed, so it was not served."
 
 
-class ServingReport(BaseModel):
+class ServingReport(StoredReport):
     """What was found; latencies are in milliseconds, memory in MiB.
 
     Attributes:
@@ -24,8 +25,11 @@ class ServingReport(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    FILE: ClassVar[str] = "serving_check.json"
+    WHAT: ClassVar[str] = "a serving check"
+
     blessed: bool
-    reasons: list[str] = []
+    reasons: list[str] = Field(default_factory=list)
     images: int = 0
     grpc_p50_ms: float | None = None
     grpc_p95_ms: float | None = None
@@ -33,21 +37,3 @@ class ServingReport(BaseModel):
     rest_p95_ms: float | None = None
     peak_memory_mb: float | None = None
     largest_difference: float | None = None
-
-
-def write_report(folder: str, report: ServingReport) -> None:
-    """Writes a report into the folder of a blessing."""
-    path = Path(folder) / REPORT_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)
-
-
-def read_report(folder: str) -> ServingReport:
-    """Reads the report in the folder of a blessing.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
-    return ServingReport.model_validate_json((Path(folder) / REPORT_FILE).read_bytes())

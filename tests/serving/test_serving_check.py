@@ -17,7 +17,7 @@ from components.serving_check import check
 from components.serving_check.component import ServingCheck
 from components.serving_check.executor import Executor, sample_images
 from components.serving_check.questions import Answers, ask_over_grpc
-from components.serving_check.report import NOT_BLESSED_MODEL, ServingReport, read_report
+from components.serving_check.report import NOT_BLESSED_MODEL, ServingReport
 from pipeline.features import IMAGE_KEY
 from tests.serving.tiny_model import TinyModel, png
 
@@ -82,7 +82,7 @@ def run(
         artifact.set_int_custom_property("blessed", model_blessing)
         inputs["model_blessing"] = [artifact]
     Executor().Do(inputs, {"blessing": [blessing]}, {**GENEROUS, **changes})
-    return blessing, read_report(blessing.uri)
+    return blessing, ServingReport.read(blessing.uri)
 
 
 def is_pushed(blessing: Artifact) -> bool:
