@@ -7,6 +7,7 @@ from typing import Any
 
 from tensorflow_serving.apis import get_model_metadata_pb2
 
+from serving.deadline import NO_DEADLINE, Deadline
 from serving.errors import ServingError, from_exception, invalid_argument
 from serving.inference import Inference
 from serving.metrics import Metrics
@@ -29,20 +30,23 @@ class Calls:
         self.core = core
         self.inference = inference
         self.metrics = metrics
-        self._methods: dict[str, Callable[[Servable, Any, Any], None]] = {
+        self._methods: dict[str, Callable[[Servable, Any, Any, Deadline], None]] = {
             "Predict": inference.predict,
             "Classify": inference.classify,
             "Regress": inference.regress,
             "MultiInference": inference.multi_inference,
         }
 
-    def infer(self, api: str, request: Any, response: Any) -> None:
+    def infer(
+        self, api: str, request: Any, response: Any, deadline: Deadline = NO_DEADLINE
+    ) -> None:
         """Answers an inference request.
 
         Args:
           api: `Predict`, `Classify`, `Regress` or `MultiInference`.
           request: the request message.
           response: the message to fill.
+          deadline: until when somebody waits for it.
 
         Raises:
           ServingError: as the client is told.
@@ -50,7 +54,7 @@ class Calls:
         try:
             model_spec = _model_spec(api, request)
             with self.core.servable(model_spec) as servable:
-                self._methods[api](servable, request, response)
+                self._methods[api](servable, request, response, deadline)
         except Exception as error:
             known = from_exception(error)
             self.count(_named_spec(request), known)

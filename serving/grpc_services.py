@@ -20,7 +20,8 @@ from tensorflow_serving.apis import (
 )
 
 from serving.calls import Calls
-from serving.errors import ServingError, StatusCode, from_exception, invalid_argument
+from serving.deadline import Deadline
+from serving.errors import from_exception, invalid_argument
 
 _ENTRYPOINT = "GRPC"
 
@@ -28,10 +29,7 @@ _ENTRYPOINT = "GRPC"
 def _answer(
     call: Callable[[Any, Any], None], request: Any, response: Any, context: grpc.ServicerContext
 ) -> Any:
-    remaining = context.time_remaining()
     try:
-        if remaining is not None and remaining <= 0:
-            raise ServingError(StatusCode.DEADLINE_EXCEEDED, "The deadline passed in the queue")
         call(request, response)
     except Exception as error:
         known = from_exception(error)
@@ -69,9 +67,10 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     def _timed(self, api: str, request: Any, response: Any, context: grpc.ServicerContext) -> Any:
         started = time.perf_counter()
+        deadline = Deadline.after(context.time_remaining(), context.is_active)
 
         def call(request: Any, response: Any) -> None:
-            self._calls.infer(api, request, response)
+            self._calls.infer(api, request, response, deadline)
             self._calls.observe(request, api, _ENTRYPOINT, time.perf_counter() - started)
 
         return _answer(call, request, response, context)

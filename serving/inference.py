@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from serving import tensor_codec
+from serving.deadline import NO_DEADLINE, Deadline
 from serving.errors import ServingError, StatusCode, invalid_argument
 from serving.limits import Limits
 from serving.metrics import Metrics
@@ -30,20 +31,33 @@ class Inference:
     check_method_name: bool = False
 
     def run(
-        self, servable: Servable, signature: Signature, feeds: Mapping[str, np.ndarray], api: str
+        self,
+        servable: Servable,
+        signature: Signature,
+        feeds: Mapping[str, np.ndarray],
+        api: str,
+        deadline: Deadline = NO_DEADLINE,
     ) -> dict[str, np.ndarray]:
         """Runs a signature; `api` labels its latency.
 
         Raises:
-          ServingError: an input breaks a bound or does not fit, or the graph failed.
+          ServingError: an input breaks a bound or does not fit, nobody waits for the answer any
+            more, or the graph failed.
         """
         self.limits.check(feeds)
+        seconds_left = deadline.seconds_left()
         started = time.perf_counter()
-        outputs = signature.run(feeds)
+        outputs = signature.run(feeds, seconds_left)
         self.metrics.observe_run(servable.name, api, time.perf_counter() - started)
         return outputs
 
-    def predict(self, servable: Servable, request: Any, response: Any) -> None:
+    def predict(
+        self,
+        servable: Servable,
+        request: Any,
+        response: Any,
+        deadline: Deadline = NO_DEADLINE,
+    ) -> None:
         """Answers a PredictRequest."""
         name, signature = servable.signature_for_predict(request.model_spec.signature_name)
         fill_model_spec(response.model_spec, servable, name)
@@ -53,39 +67,61 @@ class Inference:
             alias: tensor_codec.decode(alias, proto, self.limits.max_request_bytes)
             for alias, proto in request.inputs.items()
         }
-        outputs = self.run(servable, signature, feeds, "Predict")
+        outputs = self.run(servable, signature, feeds, "Predict", deadline)
         for alias in aliases:
             tensor_codec.encode(outputs[alias], response.outputs[alias])
 
-    def classify(self, servable: Servable, request: Any, response: Any) -> None:
+    def classify(
+        self,
+        servable: Servable,
+        request: Any,
+        response: Any,
+        deadline: Deadline = NO_DEADLINE,
+    ) -> None:
         """Answers a ClassificationRequest."""
         name, signature = servable.signature_for_examples(request.model_spec.signature_name)
         fill_model_spec(response.model_spec, servable, name)
-        self._classify(servable, signature, request.input, response.result)
+        self._classify(servable, signature, request.input, response.result, deadline)
 
-    def regress(self, servable: Servable, request: Any, response: Any) -> None:
+    def regress(
+        self,
+        servable: Servable,
+        request: Any,
+        response: Any,
+        deadline: Deadline = NO_DEADLINE,
+    ) -> None:
         """Answers a RegressionRequest."""
         name, signature = servable.signature_for_examples(request.model_spec.signature_name)
         fill_model_spec(response.model_spec, servable, name)
-        self._regress(servable, signature, request.input, response.result)
+        self._regress(servable, signature, request.input, response.result, deadline)
 
-    def multi_inference(self, servable: Servable, request: Any, response: Any) -> None:
+    def multi_inference(
+        self,
+        servable: Servable,
+        request: Any,
+        response: Any,
+        deadline: Deadline = NO_DEADLINE,
+    ) -> None:
         """Answers a MultiInferenceRequest, whose tasks all name this model."""
         for task in request.tasks:
             name, signature = servable.signature_for_examples(task.model_spec.signature_name)
             result = response.results.add()
             fill_model_spec(result.model_spec, servable, name)
             if task.method_name == CLASSIFY:
-                self._classify(servable, signature, request.input, result.classification_result)
+                filled = result.classification_result
+                self._classify(servable, signature, request.input, filled, deadline)
             elif task.method_name == REGRESS:
-                self._regress(servable, signature, request.input, result.regression_result)
+                filled = result.regression_result
+                self._regress(servable, signature, request.input, filled, deadline)
             else:
                 raise ServingError(
                     StatusCode.UNIMPLEMENTED,
                     f"Unsupported signature method_name: {task.method_name}",
                 )
 
-    def _classify(self, servable: Servable, signature: Signature, given: Any, result: Any) -> None:
+    def _classify(
+        self, servable: Servable, signature: Signature, given: Any, result: Any, deadline: Deadline
+    ) -> None:
         self._check_method(signature, CLASSIFY, "classification")
         if not set(signature.outputs) & {"classes", "scores"}:
             raise ServingError(
@@ -93,7 +129,7 @@ class Inference:
                 "Expected classification signature outputs to contain at least one of "
                 f'"classes" or "scores". Signature outputs were: {sorted(signature.outputs)}',
             )
-        examples, outputs = self._run_examples(servable, signature, given, "Classify")
+        examples, outputs = self._run_examples(servable, signature, given, "Classify", deadline)
         columns = [outputs[key] for key in ("classes", "scores") if key in outputs]
         for column in columns:
             if column.ndim != 2 or column.shape != columns[0].shape:
@@ -110,7 +146,9 @@ class Inference:
                 if scores is not None:
                     item.score = scores[row, column_index]
 
-    def _regress(self, servable: Servable, signature: Signature, given: Any, result: Any) -> None:
+    def _regress(
+        self, servable: Servable, signature: Signature, given: Any, result: Any, deadline: Deadline
+    ) -> None:
         self._check_method(signature, REGRESS, "regression")
         if "outputs" not in signature.outputs:
             raise ServingError(
@@ -118,7 +156,7 @@ class Inference:
                 "No regression outputs found in SignatureDef: outputs were "
                 f"{sorted(signature.outputs)}",
             )
-        examples, outputs = self._run_examples(servable, signature, given, "Regress")
+        examples, outputs = self._run_examples(servable, signature, given, "Regress", deadline)
         values = outputs["outputs"]
         if values.shape not in ((len(examples),), (len(examples), 1)):
             raise invalid_argument(
@@ -143,12 +181,12 @@ class Inference:
             )
 
     def _run_examples(
-        self, servable: Servable, signature: Signature, given: Any, api: str
+        self, servable: Servable, signature: Signature, given: Any, api: str, deadline: Deadline
     ) -> tuple[list[bytes], dict[str, np.ndarray]]:
         examples = serialized_examples(given)
         values = np.empty(len(examples), dtype=object)
         values[:] = examples
-        return examples, self.run(servable, signature, {"inputs": values}, api)
+        return examples, self.run(servable, signature, {"inputs": values}, api, deadline)
 
 
 def serialized_examples(given: Any) -> list[bytes]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from serving.deadline import Deadline
 from serving.errors import HTTP_STATUS, ServingError, StatusCode, from_exception
 from serving.rest_answers import error_answer
 from serving.rest_calls import RestCalls
@@ -86,8 +87,9 @@ class RestApi:
         started = time.perf_counter()
         try:
             content = await self._read(request)
+            deadline = Deadline.after(self._options.timeout_seconds or None)
             answer = await self._bounded(
-                lambda: self._calls.answer(request.method, path, content, started)
+                lambda: self._calls.answer(request.method, path, content, started, deadline)
             )
         except web.HTTPRequestEntityTooLarge:
             limit = self._options.max_request_bytes

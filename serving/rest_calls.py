@@ -21,6 +21,7 @@ from tensorflow_serving.apis import (
 
 from serving import rest_answers, rest_examples, rest_json, tensor_codec
 from serving.calls import SIGNATURE_DEF, Calls
+from serving.deadline import NO_DEADLINE, Deadline
 from serving.errors import from_exception, invalid_argument
 from serving.inference import fill_model_spec
 from serving.signature import DEFAULT_SIGNATURE
@@ -43,7 +44,14 @@ class RestCalls:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
-    def answer(self, method: str, path: str, body: bytes, started: float) -> bytes:
+    def answer(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        started: float,
+        deadline: Deadline = NO_DEADLINE,
+    ) -> bytes:
         """Answers one request.
 
         Args:
@@ -51,6 +59,7 @@ class RestCalls:
           path: path as sent, still percent-encoded.
           body: request body, unpacked.
           started: `time.perf_counter()` when the request came.
+          deadline: until when the client is made to wait.
 
         Returns:
           The JSON answer.
@@ -67,7 +76,7 @@ class RestCalls:
             return self._information(model_spec, match["resource"])
         api = match["method"].lower()
         answers = {"predict": self._predict, "classify": self._classify, "regress": self._regress}
-        answer = answers[api](model_spec, body)
+        answer = answers[api](model_spec, body, deadline)
         self._calls.observe(_Named(model_spec), api, _ENTRYPOINT, time.perf_counter() - started)
         return answer
 
@@ -84,7 +93,7 @@ class RestCalls:
         self._calls.metadata(request, response)
         return rest_answers.metadata_answer(response)
 
-    def _predict(self, model_spec: Any, body: bytes) -> bytes:
+    def _predict(self, model_spec: Any, body: bytes, deadline: Deadline) -> bytes:
         try:
             document = rest_json.parse(body)
             name = rest_json.signature_name(document) or DEFAULT_SIGNATURE
@@ -97,7 +106,7 @@ class RestCalls:
                 if not signature.inputs:
                     raise invalid_argument(f"Failed to get input map for signature: {name}")
                 feeds, form = rest_json.predict_feeds(document, signature)
-                outputs = self._calls.inference.run(servable, signature, feeds, "Predict")
+                outputs = self._calls.inference.run(servable, signature, feeds, "Predict", deadline)
                 answer = rest_answers.predict_answer(outputs, form)
                 if self._calls.core.request_log.samples(servable.name):
                     self._log_predict(model_spec, name, servable, feeds, outputs)
@@ -121,19 +130,21 @@ class RestCalls:
             tensor_codec.encode(array, response.outputs[alias])
         self._calls.core.request_log.add("predict_log", request, response, response.model_spec)
 
-    def _classify(self, model_spec: Any, body: bytes) -> bytes:
+    def _classify(self, model_spec: Any, body: bytes, deadline: Deadline) -> bytes:
         response = classification_pb2.ClassificationResponse()
         request = classification_pb2.ClassificationRequest()
-        self._infer_examples("Classify", model_spec, body, request, response)
+        self._infer_examples("Classify", model_spec, body, deadline, request, response)
         return rest_answers.classify_answer(response.result)
 
-    def _regress(self, model_spec: Any, body: bytes) -> bytes:
+    def _regress(self, model_spec: Any, body: bytes, deadline: Deadline) -> bytes:
         response = regression_pb2.RegressionResponse()
         request = regression_pb2.RegressionRequest()
-        self._infer_examples("Regress", model_spec, body, request, response)
+        self._infer_examples("Regress", model_spec, body, deadline, request, response)
         return rest_answers.regress_answer(response.result)
 
-    def _infer_examples(self, api: str, model_spec: Any, body: bytes, *messages: Any) -> None:
+    def _infer_examples(
+        self, api: str, model_spec: Any, body: bytes, deadline: Deadline, *messages: Any
+    ) -> None:
         request, response = messages
         request.model_spec.CopyFrom(model_spec)
         try:
@@ -142,7 +153,7 @@ class RestCalls:
             known = from_exception(error)
             self._calls.count(model_spec, known)
             raise known from error
-        self._calls.infer(api, request, response)
+        self._calls.infer(api, request, response, deadline)
 
 
 class _Named:
