@@ -11,6 +11,9 @@ import numpy as np
 from clients.webcam.geometry import Box, overlap
 
 _MIN_OVERLAP = 0.2
+# Detections in frames running until a face is believed, as in SORT (Bewley et al., 2016): what a
+# detector takes for a face by mistake seldom lasts.
+_MIN_HITS = 3
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Face:
 class _Track:
     face: Face
     seen: float
+    hits: int = 1
     answered: float = field(default=-math.inf)
 
 
@@ -73,34 +77,44 @@ class Tracker:
         self._box_smoothing = box_smoothing
         self._patience = patience
         self._tracks: dict[int, _Track] = {}
+        self._updated = -math.inf
         self._numbers = count(1)
         self._lock = threading.Lock()
 
     def update(self, boxes: Sequence[Box], time: float) -> list[Face]:
         """Takes the squares of a frame and returns its faces, in the order of `boxes`.
 
+        A new face is returned from the third frame running in which it is found. Those of a frame
+        that comes first, or longer than `patience` after the one before, are returned at once.
+
         Args:
           boxes: One for each face.
           time: When the frame was taken, in seconds; must not go back.
         """
         with self._lock:
-            self._tracks = {
-                number: track
-                for number, track in self._tracks.items()
-                if time - track.seen <= self._patience
-            }
+            first = time - self._updated > self._patience
+            self._updated = time
+            self._forget(time)
             matches = self._match(boxes)
             faces = []
             for index, box in enumerate(boxes):
                 track = self._tracks.get(matches.get(index, 0))
                 if track is None:
-                    track = _Track(Face(next(self._numbers), box), time)
+                    hits = _MIN_HITS if first else 1
+                    track = _Track(Face(next(self._numbers), box), time, hits)
                     self._tracks[track.face.track] = track
                 else:
                     weight = decay(time - track.seen, self._box_smoothing)
                     track.face = replace(track.face, box=_blend(track.face.box, box, weight))
                     track.seen = time
-                faces.append(track.face)
+                    track.hits += 1
+                if track.hits >= _MIN_HITS:
+                    faces.append(track.face)
+            self._tracks = {
+                number: track
+                for number, track in self._tracks.items()
+                if track.seen == time or track.hits >= _MIN_HITS
+            }
             return faces
 
     def answer(
@@ -148,6 +162,13 @@ class Tracker:
         )
         track.answered = max(track.answered, time)
         return replace(track.face, box=face.box)
+
+    def _forget(self, time: float) -> None:
+        self._tracks = {
+            number: track
+            for number, track in self._tracks.items()
+            if time - track.seen <= self._patience
+        }
 
     def _match(self, boxes: Sequence[Box]) -> dict[int, int]:
         """Returns the track of each box that has one, most overlapping pairs first."""

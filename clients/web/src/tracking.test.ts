@@ -23,11 +23,27 @@ test("a face that is away for a moment is known again, and after longer it is no
   tracker.update([], 0.2);
   expect(tracker.update([LEFT], 0.4)[0]!.id).toBe(first!.id);
   tracker.update([], 1);
-  expect(tracker.update([LEFT], 1.1)[0]!.id).not.toBe(first!.id);
+  const [again] = [1.1, 1.13, 1.16].map((time) => tracker.update([LEFT], time)).at(-1)!;
+  expect(again!.id).not.toBe(first!.id);
+});
+
+test("a new face is believed when it was found in three frames running", () => {
+  const tracker = new Tracker();
+  tracker.update([LEFT], 0);
+  const counts = [1, 2, 3, 4].map((i) => tracker.update([LEFT, RIGHT], i / 30).length);
+  expect(counts).toEqual([1, 1, 2, 2]);
+});
+
+test("what is taken for a face now and then is not believed", () => {
+  const tracker = new Tracker();
+  for (let i = 0; i < 60; i++) {
+    const boxes = i % 3 === 0 ? [LEFT] : [LEFT, RIGHT];
+    expect(tracker.update(boxes, i / 30)).toHaveLength(1);
+  }
 });
 
 test("smoothing depends on time, not on the number of answers", () => {
-  const [once, often] = [0, 1].map(() => ({ id: 1, box: LEFT, seen: 0 }));
+  const [once, often] = [0, 1].map(() => ({ id: 1, box: LEFT, seen: 0, hits: 3 }));
   for (const track of [once!, often!]) smooth(track, Float32Array.of(1, 0), 0);
   smooth(once!, Float32Array.of(0, 1), 0.4);
   for (let i = 1; i <= 40; i++) smooth(often!, Float32Array.of(0, 1), i / 100);

@@ -5,12 +5,19 @@ const SMOOTHING_SECONDS = 0.4;
 /** A face that was not seen for so long is forgotten. */
 const FORGET_SECONDS = 0.5;
 const LEAST_OVERLAP = 0.3;
+/**
+ * Frames running in which a face must be found until it is believed, as in SORT (Bewley et al., 2016):
+ * what a detector takes for a face by mistake seldom lasts.
+ */
+const LEAST_HITS = 3;
 
 /** A face followed from frame to frame. Times are in seconds. */
 export interface Track {
   id: number;
   box: Box;
   seen: number;
+  /** In how many frames it was found. */
+  hits: number;
   /** Smoothed over time, in the order of the classifier's labels; undefined before the first answer. */
   probabilities?: Float32Array;
   /** When `probabilities` were last updated. */
@@ -21,14 +28,21 @@ export interface Track {
 export class Tracker {
   private tracks: Track[] = [];
   private nextId = 1;
+  private updated = -Infinity;
 
-  /** Faces that were seen lately. */
+  /** Faces that were seen lately, new ones included. */
   get known(): readonly Track[] {
     return this.tracks;
   }
 
-  /** Takes the boxes of a frame and returns the faces in it, largest first. */
+  /**
+   * Takes the boxes of a frame and returns the faces in it, largest first. A new face is returned from
+   * the third frame running in which it is found; those of a still picture, or of a frame that comes
+   * long after the one before, at once.
+   */
   update(boxes: Box[], now: number): Track[] {
+    const hits = now - this.updated > FORGET_SECONDS ? LEAST_HITS : 1;
+    this.updated = now;
     const pairs = boxes
       .flatMap((box) =>
         this.tracks.map((track) => ({ box, track, shared: overlap(box, track.box) })),
@@ -43,17 +57,25 @@ export class Tracker {
       taken.add(track);
     }
     const visible = boxes.map((box) => {
-      const track = matched.get(box) ?? { id: this.nextId++, box, seen: now };
+      const track = matched.get(box);
+      if (!track) return { id: this.nextId++, box, seen: now, hits };
       track.box = box;
       track.seen = now;
+      track.hits++;
       return track;
     });
     const waiting = this.tracks.filter(
-      (track) => !taken.has(track) && now - track.seen <= FORGET_SECONDS,
+      (track) => !taken.has(track) && believed(track) && now - track.seen <= FORGET_SECONDS,
     );
     this.tracks = [...visible, ...waiting];
-    return visible.sort((a, b) => b.box.width * b.box.height - a.box.width * a.box.height);
+    return visible
+      .filter(believed)
+      .sort((a, b) => b.box.width * b.box.height - a.box.width * a.box.height);
   }
+}
+
+function believed(track: Track): boolean {
+  return track.hits >= LEAST_HITS;
 }
 
 /**

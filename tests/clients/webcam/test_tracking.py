@@ -93,6 +93,28 @@ def test_a_model_with_other_classes_starts_afresh() -> None:
     assert (face.label, face.version) == ("c", "2")
 
 
+def test_a_new_face_is_believed_when_it_was_found_in_three_frames_running() -> None:
+    tracker = Tracker()
+    there, new = Box(0, 0, 80, 80), Box(300, 0, 80, 80)
+    counts = [len(tracker.update([there], 0.0))]
+    counts += [len(tracker.update([there, new], step / 30)) for step in range(1, 5)]
+    assert counts == [1, 1, 1, 2, 2]
+
+
+def test_what_is_taken_for_a_face_now_and_then_is_not_believed() -> None:
+    tracker = Tracker()
+    there, mistake = Box(0, 0, 80, 80), Box(300, 0, 80, 80)
+    for step in range(60):
+        boxes = [there] if step % 3 == 0 else [there, mistake]
+        assert len(tracker.update(boxes, step / 30)) == 1
+
+
+def test_the_faces_of_a_still_are_believed_at_once() -> None:
+    tracker = Tracker(patience=0.5)
+    for step in range(3):
+        assert len(tracker.update([Box(0, 0, 80, 80), Box(300, 0, 80, 80)], 3.0 * step)) == 2
+
+
 def test_a_face_without_an_answer_has_no_label() -> None:
     [face] = Tracker().update([Box(0, 0, 80, 80)], 0.0)
     assert face.label is None
