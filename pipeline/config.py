@@ -433,9 +433,10 @@ class RunSettings(Section):
     )
     metadata: str = Field(
         "sqlite",
-        description="Where ML Metadata is kept: sqlite, a file in the workspace, or a server that "
-        "several tasks may write to at once, `mysql://user:$VARIABLE@host:3306/database` or "
-        "`postgresql://...`, with the password in the environment variable `VARIABLE`.",
+        description="Where ML Metadata is kept: sqlite, a file in the workspace, or a MySQL or "
+        "MariaDB server that several tasks may write to at once, "
+        "`mysql://user:$VARIABLE@host:3306/database`, with the password in the environment "
+        "variable `VARIABLE`.",
     )
     beam_args: list[str] = Field(
         [

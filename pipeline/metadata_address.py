@@ -2,28 +2,26 @@
 
 import os
 import re
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from pipeline.errors import UserError
 
 _VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
-_PORTS = {"mysql": 3306, "postgresql": 5432}
+_PORT = 3306
 
 
 class Server(NamedTuple):
-    """A database server for ML Metadata.
+    """A MySQL or MariaDB server for ML Metadata.
 
     Attributes:
-      kind: MariaDB is `mysql` too.
       user: Who signs in.
       variable: Environment variable that holds the password.
       host: Name or address.
       port: TCP port.
-      database: Must be there on PostgreSQL; is made on MySQL if the user may.
+      database: Is made if it is not there and the user may.
     """
 
-    kind: Literal["mysql", "postgresql"]
     user: str
     variable: str
     host: str
@@ -58,26 +56,28 @@ def parse(address: str) -> Server | None:
         port = url.port
     except ValueError as error:
         raise ValueError(f"run.metadata is no address of a database: {error}") from None
-    if url.scheme not in _PORTS:
-        raise ValueError("run.metadata must be sqlite, mysql://... or postgresql://...")
+    if url.scheme in ("postgres", "postgresql"):
+        # It indexes whole values of up to 2,704 bytes, and TFX's parameters are longer.
+        raise ValueError("run.metadata can't be PostgreSQL, which ML Metadata can't keep TFX in")
+    if url.scheme != "mysql":
+        raise ValueError("run.metadata must be sqlite or mysql://...")
     database = url.path.removeprefix("/")
     if not url.username or not url.hostname or not re.fullmatch(r"[\w-]+", database):
         raise ValueError(
-            f"run.metadata must name user, host and database, as in "
-            f"{url.scheme}://user:$VARIABLE@host:{_PORTS[url.scheme]}/database"
+            "run.metadata must name user, host and database, as in "
+            f"mysql://user:$VARIABLE@host:{_PORT}/database"
         )
     variable = _VARIABLE.fullmatch(url.password or "")
     if variable is None:
         # The value itself may be a password, so it is not repeated.
         raise ValueError(
             "run.metadata must not hold a password; name an environment variable in its place, "
-            f"as in {url.scheme}://{url.username}:$VARIABLE@{url.hostname}/{database}"
+            f"as in mysql://{url.username}:$VARIABLE@{url.hostname}/{database}"
         )
     return Server(
-        kind="mysql" if url.scheme == "mysql" else "postgresql",
         user=unquote(url.username),
         variable=variable[1],
         host=url.hostname,
-        port=port or _PORTS[url.scheme],
+        port=port or _PORT,
         database=database,
     )

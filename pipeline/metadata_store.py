@@ -30,18 +30,9 @@ def connection(
     if server is None:
         return sqlite(workspace)
     config = metadata_store_pb2.ConnectionConfig()
-    password = server.password() if secret else ""
-    if server.kind == "mysql":
-        config.mysql.host = server.host
-        config.mysql.port = server.port
-        config.mysql.database = server.database
-        config.mysql.user = server.user
-        config.mysql.password = password
-    else:
-        config.postgresql.host = server.host
-        config.postgresql.port = str(server.port)
-        config.postgresql.dbname = server.database
-        config.postgresql.user = server.user
-        config.postgresql.password = password
-        config.postgresql.skip_db_creation = True
+    config.mysql.host = server.host
+    config.mysql.port = server.port
+    config.mysql.database = server.database
+    config.mysql.user = server.user
+    config.mysql.password = server.password() if secret else ""
     return config

@@ -1,44 +1,69 @@
-"""The lock of a workspace, which keeps two processes off the same metadata and versions."""
+"""The locks of a workspace, which keep two processes off the same metadata, training and versions.
+
+They end with the process that holds them, however it ends.
+"""
 
 import contextlib
 import fcntl
 from collections.abc import Iterator
+from typing import TextIO
 
 from pipeline.errors import UserError
 from pipeline.workspace import Workspace
 
 
 @contextlib.contextmanager
-def locked(workspace: Workspace, *, wait: bool = False, shared: bool = False) -> Iterator[None]:
-    """Holds a workspace, which is made if it is not there.
-
-    The lock ends with the process, however it ends.
-
-    Args:
-      workspace: The workspace.
-      wait: Wait for who holds it, rather than refuse.
-      shared: Others that ask for it shared may hold it too.
+def locked(workspace: Workspace) -> Iterator[None]:
+    """Holds a workspace for a whole run; it is made if it is not there.
 
     Raises:
       UserError: It is in use, or can't be written to.
     """
+    with _open(workspace, ".lock") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"Another run uses the workspace {workspace.root}; wait for it, or name "
+                "another with --workspace."
+            ) from None
+        yield
+
+
+@contextlib.contextmanager
+def locked_for_node(workspace: Workspace, node_id: str, *, parallel: bool) -> Iterator[None]:
+    """Waits for a workspace, and holds it for one node.
+
+    One node never runs twice at once, in one run or in two: a scheduler may take a node for dead
+    that lives, and trainings on the same data share their checkpoints.
+
+    Args:
+      workspace: The workspace.
+      node_id: The node.
+      parallel: Other nodes may run at the same time.
+
+    Raises:
+      UserError: The workspace can't be written to.
+    """
+    with _open(workspace, ".lock") as whole, _open(workspace, f".lock-{node_id}") as node:
+        _wait(whole, fcntl.LOCK_SH if parallel else fcntl.LOCK_EX, workspace)
+        _wait(node, fcntl.LOCK_EX, workspace)
+        yield
+
+
+def _open(workspace: Workspace, name: str) -> TextIO:
     try:
         workspace.root.mkdir(parents=True, exist_ok=True)
-        file = (workspace.root / ".lock").open("w")
+        return (workspace.root / name).open("w")
     except OSError as error:
         raise UserError(
             f"The workspace {workspace.root} can't be written to: {error.strerror}."
         ) from None
-    with file:
-        how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-        try:
-            fcntl.flock(file, how | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if not wait:
-                raise UserError(
-                    f"Another run uses the workspace {workspace.root}; wait for it, or name "
-                    "another with --workspace."
-                ) from None
-            print(f"Waiting for who uses the workspace {workspace.root} ...", flush=True)
-            fcntl.flock(file, how)
-        yield
+
+
+def _wait(file: TextIO, how: int, workspace: Workspace) -> None:
+    try:
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"Waiting for who uses the workspace {workspace.root} ...", flush=True)
+        fcntl.flock(file, how)

@@ -21,7 +21,7 @@ from pipeline.errors import DataAnomalyError, PipelineError, UserError, one_sent
 from pipeline.node.compiled import CompiledPipeline, Node, Parameter
 from pipeline.pipeline import code_of, create_pipeline
 from pipeline.workspace import Workspace
-from pipeline.workspace_lock import locked
+from pipeline.workspace_lock import locked_for_node
 
 
 def compile_pipeline(settings: Settings, workspace: Workspace, data: str | None, path: Path) -> int:
@@ -99,8 +99,8 @@ def run(
     ir = json_format.ParseDict(compiled.ir, pipeline_pb2.Pipeline())
     runner.bind(ir, run_id, {**compiled.values, **values})
     connection = metadata_store.connection(settings, workspace)
-    # SQLite takes one writer; with a server, only a run of local_runner.py is kept out.
-    with locked(workspace, wait=True, shared=compiled.parallel), one_sentence("The log above"):
+    lock = locked_for_node(workspace, node_id, parallel=compiled.parallel)
+    with lock, one_sentence("The log above"):
         try:
             cached = runner.launch_alone(ir, node_id, connection)
         except DataAnomalyError:

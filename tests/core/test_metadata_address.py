@@ -18,15 +18,16 @@ def test_the_workspaces_file_is_the_default() -> None:
 
 def test_a_server_is_named_with_the_variable_of_its_password() -> None:
     server = metadata_address.parse("mysql://tfx:$MLMD_PASSWORD@db.internal/faces")
-    assert server == ("mysql", "tfx", "MLMD_PASSWORD", "db.internal", 3306, "faces")
-    server = metadata_address.parse("postgresql://tfx:$P@[::1]:5433/faces")
-    assert server == ("postgresql", "tfx", "P", "::1", 5433, "faces")
+    assert server == ("tfx", "MLMD_PASSWORD", "db.internal", 3306, "faces")
+    server = metadata_address.parse("mysql://tfx:$P@[::1]:3307/faces")
+    assert server == ("tfx", "P", "::1", 3307, "faces")
 
 
 @pytest.mark.parametrize(
     ("address", "told"),
     [
-        ("oracle://me:$P@host/db", "must be sqlite, mysql"),
+        ("oracle://me:$P@host/db", "must be sqlite or mysql"),
+        ("postgresql://me:$P@host/db", "can't be PostgreSQL"),
         ("mysql://host/db", "must name user, host and database"),
         ("mysql://me:$P@host", "must name user, host and database"),
         ("mysql://me:$P@host:port/db", "no address of a database"),
