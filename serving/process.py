@@ -15,6 +15,7 @@ from types import TracebackType
 import psutil
 
 from pipeline.errors import UserError
+from serving import child
 
 _POLL_SECONDS = 0.02
 _PROJECT = Path(__file__).resolve().parent.parent
@@ -29,7 +30,7 @@ class ServerProcess:
     """
 
     def __init__(self, flags: Sequence[str], startup_seconds: float = 120.0) -> None:
-        """Starts the server and waits until it answers.
+        """Starts the server, which ends with this process, and waits until it answers.
 
         Args:
           flags: flags of `python -m serving`, without ports.
@@ -41,12 +42,12 @@ class ServerProcess:
         self._folder = tempfile.TemporaryDirectory(prefix="serving-")
         folder = Path(self._folder.name)
         ports_file, self._log_path = folder / "ports.json", folder / "log"
-        command = [sys.executable, "-m", "serving", "--port=0", "--rest_api_port=0"]
+        command = [sys.executable, "-m", child.__name__, "--port=0", "--rest_api_port=0"]
         command += [f"--ports_file={ports_file}", *flags]
         with self._log_path.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - own interpreter, own module
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # Closed with this process, which ends the child.
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=_PROJECT,
@@ -102,6 +103,8 @@ class ServerProcess:
         if self.is_running():
             self._process.kill()
             self._process.wait()
+        assert self._process.stdin is not None  # noqa: S101 - it is a pipe.
+        self._process.stdin.close()
         self._folder.cleanup()
 
     def __enter__(self) -> ServerProcess:
