@@ -5,6 +5,9 @@ UV_VERSION := 0.13.9
 UV := .uv/bin/uv
 VENV := .venv/bin
 ENVIRONMENT := .venv/.locked
+AIRFLOW := .airflow/venv/bin
+AIRFLOW_ENVIRONMENT := .airflow/venv/.locked
+AIRFLOW_PROJECT := orchestration/airflow
 
 DATA ?=
 PROFILE ?=
@@ -15,7 +18,7 @@ ARGS ?=
 RUN_ARGS := --workspace "$(WORKSPACE)" $(if $(DATA),--data "$(DATA)") $(if $(PROFILE),--profile $(PROFILE)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve web webcam test test-tfs lint bench bench-serving bench-webcam bench-peers clean requirements
+.PHONY: help setup run serve web webcam airflow test test-tfs lint bench bench-serving bench-webcam bench-peers clean requirements
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +41,11 @@ web: $(ENVIRONMENT) ## serve the page that runs the pushed model in the browser
 webcam: $(ENVIRONMENT) ## show expressions on the webcam, by the pushed model
 	@$(VENV)/python -m clients.webcam --workspace "$(WORKSPACE)" $(ARGS)
 
+airflow: $(ENVIRONMENT) $(AIRFLOW_ENVIRONMENT) ## schedule the pipeline: Airflow on loopback, http://localhost:8080
+	@$(VENV)/python -m pipeline.node compile $(RUN_ARGS)
+	@$(AIRFLOW)/python $(AIRFLOW_PROJECT)/standalone.py --home .airflow/home \
+		--pipeline "$(WORKSPACE)/pipeline.json"
+
 test: $(ENVIRONMENT) ## run all tests, the end-to-end run included
 	@$(VENV)/python -m pytest $(ARGS)
 
@@ -45,11 +53,12 @@ test-tfs: $(ENVIRONMENT) ## the server's tests against a real one: TFS_ADDRESS=h
 	@$(VENV)/python -m pytest tests/serving/test_grpc.py tests/serving/test_golden_rest.py \
 		tests/serving/test_other_clients.py $(ARGS)
 
-lint: $(ENVIRONMENT) ## ruff, mypy, and that requirements.txt follows the lock
+lint: $(ENVIRONMENT) ## ruff, mypy, and that the locks and requirements.txt are up to date
 	@$(VENV)/ruff check .
 	@$(VENV)/ruff format --check .
 	@$(VENV)/mypy .
 	@$(UV) lock --check --quiet
+	@$(UV) lock --check --quiet --project $(AIRFLOW_PROJECT)
 	@$(UV) export $(EXPORT_ARGS) | diff - requirements.txt > /dev/null || \
 		{ echo "requirements.txt does not follow uv.lock; run make requirements." >&2; exit 1; }
 
@@ -67,7 +76,7 @@ bench-peers: $(ENVIRONMENT) ## measure the pushed models beside packages of PyPI
 	@$(VENV)/python -m benchmarks.peers --data "$(DATA)" --workspace "$(WORKSPACE)" $(ARGS)
 
 clean: ## remove the environment and the caches; the workspace stays
-	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .uv .airflow/venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 EXPORT_ARGS := --quiet --locked --all-groups --no-hashes --no-header --no-annotate
@@ -83,4 +92,10 @@ $(UV):
 $(ENVIRONMENT): uv.lock pyproject.toml | $(UV)
 	@echo "Making the environment in .venv (about 4 GB, a few minutes) ..."
 	@$(UV) sync --locked --all-groups --compile-bytecode --quiet
+	@touch $@
+
+$(AIRFLOW_ENVIRONMENT): $(AIRFLOW_PROJECT)/uv.lock $(AIRFLOW_PROJECT)/pyproject.toml | $(UV)
+	@echo "Making Airflow's environment in .airflow/venv (about 270 MB) ..."
+	@UV_PROJECT_ENVIRONMENT="$(CURDIR)/.airflow/venv" \
+		$(UV) sync --project $(AIRFLOW_PROJECT) --locked --compile-bytecode --quiet
 	@touch $@

@@ -510,6 +510,39 @@ class KubeflowSettings(Section):
     )
 
 
+class AirflowSettings(Section):
+    """How Airflow runs the pipeline; other runners leave it alone."""
+
+    schedule: str = Field(
+        "@daily",
+        description="When a run starts by the clock, in UTC: five cron fields, or `@daily` and the "
+        "like; an empty text for never.",
+    )
+    watch: bool = Field(
+        True, description="Start a run when another archive, or a new span, lands at the data path."
+    )
+    not_blessed: Literal["fail", "skip"] = Field(
+        "fail",
+        description="How a run ends whose model is not pushed: failed, or with its report skipped.",
+    )
+    retries: int = Field(
+        2,
+        ge=0,
+        le=100,
+        description="More tries of a component that failed or was killed; mistakes "
+        "of the user's, anomalies and models that are not blessed are not tried again.",
+    )
+    retry_delay_s: float = Field(60.0, ge=0.0, description="Seconds before another try.")
+    timeout_min: float = Field(
+        720.0, gt=0.0, description="Longest time of one try of one component, in minutes."
+    )
+    pool: str = Field(
+        "default_pool",
+        min_length=1,
+        description="Airflow pool that the components take their slots from; must be there.",
+    )
+
+
 class Settings(Section):
     """All settings, by section."""
 
@@ -527,6 +560,7 @@ class Settings(Section):
     infer: InferSettings = Field(default_factory=InferSettings)
     run: RunSettings = Field(default_factory=RunSettings)
     kubeflow: KubeflowSettings = Field(default_factory=KubeflowSettings)
+    airflow: AirflowSettings = Field(default_factory=AirflowSettings)
 
     @model_validator(mode="after")
     def _stages_fit_the_image(self) -> "Settings":

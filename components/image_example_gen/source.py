@@ -1,5 +1,6 @@
 """What a data path names: a zip, a folder or a CSV, perhaps one per span and version."""
 
+import glob
 import os
 import re
 import zipfile
@@ -56,6 +57,13 @@ def resolve_source(path: str) -> DataSource:
 def has_spec(pattern: str) -> bool:
     """Whether a pattern holds one of TFX's span, version or date specs."""
     return _SPEC.search(pattern) is not None
+
+
+def any_span(path: str) -> str:
+    """A glob of every span and version of a data path."""
+    parts = _SPEC.split(path)
+    # The groups of the pattern come between the parts.
+    return "*".join(glob.escape(part) for part in parts[:: _SPEC.groups + 1])
 
 
 def check_data(path: Path) -> Kind:

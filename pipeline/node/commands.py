@@ -13,9 +13,9 @@ from rich.console import Console
 from tfx.proto.orchestration import executable_spec_pb2, metadata_pb2, pipeline_pb2  # noqa: F401
 
 from components.data_gate import DataGate
-from components.image_example_gen.source import resolve_source
+from components.image_example_gen.source import any_span, resolve_source
 from pipeline import conclusion, lineage, metadata_store, run_parameters, runner
-from pipeline.config import Settings, as_dict
+from pipeline.config import REPOSITORY, Settings, as_dict
 from pipeline.drawn_sample.stored import stored_sample
 from pipeline.errors import DataAnomalyError, PipelineError, UserError, one_sentence
 from pipeline.node.compiled import CompiledPipeline, Node, Parameter
@@ -50,15 +50,20 @@ def compile_pipeline(settings: Settings, workspace: Workspace, data: str | None,
             )
         )
     pipeline = create_pipeline(settings, workspace, data, settings.infer.data, drawn=drawn)
+    values = runner.defaults(pipeline)
+    watched = settings.airflow.watch and not drawn  # Nothing new lands where a sample was drawn.
     ir = runner.compile_pipeline(pipeline)
     compiled = CompiledPipeline(
         name=ir.pipeline_info.id,
         workspace=workspace.root,
         drawn=drawn,
+        program=[sys.executable, "-m", __package__],
+        directory=REPOSITORY,
+        watch=any_span(run_parameters.absolute(data)) if watched else None,
         code=code_of(settings),
         parallel=settings.run.metadata != "sqlite",
         parameters=_parameters(drawn),
-        values=runner.defaults(pipeline),
+        values=values,
         nodes=[_node(node.pipeline_node) for node in ir.nodes],
         settings=as_dict(settings),
         ir=json_format.MessageToDict(ir, preserving_proto_field_name=True),

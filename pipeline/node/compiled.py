@@ -39,8 +39,13 @@ class CompiledPipeline(_Model):
     format: Literal[1] = 1
     name: str = Field(description="Name in ML Metadata.")
     workspace: Path
+    program: list[str] = Field(description="Command that runs `pipeline.node`.")
+    directory: Path = Field(description="Working directory of the program.")
     drawn: bool = Field(description="Its data are the drawn sample, and can't be others.")
     code: str = Field(description="Fingerprint of the code it was compiled from.")
+    watch: str | None = Field(
+        description="Glob of where new data land, if a scheduler shall look for them."
+    )
     parallel: bool = Field(description="Whether several nodes may run at once.")
     parameters: list[Parameter] = Field(description="Those that a run may have its own value of.")
     values: dict[str, str | int] = Field(description="Of all runtime parameters, by name.")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from components.image_example_gen.source import resolve_source
+from components.image_example_gen.source import any_span, resolve_source
 from pipeline.errors import UserError
 from tests.ingest import drawn
 
@@ -65,3 +65,15 @@ def test_every_unusable_path_is_one_sentence(tmp_path: Path) -> None:
             resolve_source(f"{tmp_path}/{name}")
     with pytest.raises(UserError, match="empty"):
         resolve_source(" ")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/faces/archive.zip", "/faces/archive.zip"),
+        ("/faces/{SPAN}/v{VERSION:2}/[a].zip", "/faces/*/v*/[[]a].zip"),
+        ("/faces/{YYYY}-{MM}-{DD}", "/faces/*-*-*"),
+    ],
+)
+def test_every_span_of_a_path_is_found_by_a_glob(path: str, expected: str) -> None:
+    assert any_span(path) == expected

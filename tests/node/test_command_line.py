@@ -55,6 +55,9 @@ def compiled(tmp_path: Path) -> list[str]:
         name="expression",
         workspace=tmp_path,
         drawn=False,
+        program=["python", "-m", "pipeline.node"],
+        directory=tmp_path,
+        watch=None,
         code="0",
         parallel=False,
         parameters=[
