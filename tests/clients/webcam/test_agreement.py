@@ -105,7 +105,8 @@ def test_labels_of_real_faces_are_the_same_every_way(
 def test_the_shipped_model_is_as_right_on_real_faces_as_its_gate_measured() -> None:
     """Its float32 twin is not shipped, so the client is held to the rate of right answers."""
     metrics = Manifest.read(SHIPPED).metrics
-    images, truths = eval_images()
+    encoded, truths = eval_files()
+    images = decoded(encoded)
     answer = TFLiteModel(SHIPPED / "model_int8.tflite").predict(images)
     right = sum(
         answer.labels[index] == truth
@@ -114,16 +115,36 @@ def test_the_shipped_model_is_as_right_on_real_faces_as_its_gate_measured() -> N
     assert_rate(right, len(images), metrics["int8_accuracy"])
 
 
+Faces = tuple[np.ndarray, list[np.ndarray]]
+"""What the gate sees, uint8[n, 48, 48, 1], and the same faces as a client cuts or decodes them."""
+
+
+@pytest.fixture(params=["drawn and photographed", "real"])
+def faces(request: pytest.FixtureRequest, crops: list[np.ndarray]) -> Faces:
+    if request.param != "real":
+        return batch(crops, 48), crops
+    if not REAL_ARCHIVE.exists():
+        pytest.skip("no real images in ../shared/data")
+    import tensorflow as tf  # noqa: PLC0415
+
+    from pipeline.preprocessing import decode_images  # noqa: PLC0415
+
+    encoded, _ = eval_files()
+    encoded = encoded[::24]
+    return decode_images(tf.constant(encoded), 48).numpy(), decoded(encoded)
+
+
 def test_int8_agrees_at_the_rate_that_its_gate_measured_when_it_was_pushed(
-    workspace: Path, crops: list[np.ndarray], tmp_path: Path
+    workspace: Path, faces: Faces, tmp_path: Path
 ) -> None:
-    """The gate's own measurement, on the crops, goes into a manifest, and is met by the client."""
+    """The gate's own measurement goes into a manifest, and is met by the client."""
     from components.tflite_evaluator.evaluation import compare  # noqa: PLC0415
 
     model = workspace / "serving/expression/2"
     converted = tmp_path / "converted"
     shutil.copytree(workspace / "edge/expression/2", converted)
-    pixels, names = batch(crops, 48), [LABELS[0]] * len(crops)
+    pixels, crops = faces
+    names = [LABELS[0]] * len(crops)
     report = compare(str(model), converted, lambda _: [(pixels, names)], list(LABELS))
     assert report.int8 is not None
     manifest = Manifest(
@@ -142,14 +163,18 @@ def test_int8_agrees_at_the_rate_that_its_gate_measured_when_it_was_pushed(
     assert agreement == pytest.approx(pushed.metrics["int8_agreement"])
 
 
-def eval_images() -> tuple[list[np.ndarray], list[str]]:
-    """FER2013's test images, grey, and their classes."""
+def eval_files() -> tuple[list[bytes], list[str]]:
+    """FER2013's test images as files, and their classes."""
     with zipfile.ZipFile(REAL_ARCHIVE) as archive:
         names = [name for name in sorted(archive.namelist()) if name.startswith("test/")]
         names = [name for name in names if "." in name]
-        encoded = [np.frombuffer(archive.read(name), np.uint8) for name in names]
-    images = [cv2.imdecode(image, cv2.IMREAD_GRAYSCALE) for image in encoded]
-    return [image for image in images if image is not None], [n.split("/")[1] for n in names]
+        return [archive.read(name) for name in names], [name.split("/")[1] for name in names]
+
+
+def decoded(encoded: list[bytes]) -> list[np.ndarray]:
+    """The images as OpenCV has them, grey."""
+    images = [cv2.imdecode(np.frombuffer(one, np.uint8), cv2.IMREAD_GRAYSCALE) for one in encoded]
+    return [image for image in images if image is not None]
 
 
 def assert_rate(hits: int, tries: int, rate: float) -> None:
