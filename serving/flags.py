@@ -33,6 +33,7 @@ UNSUPPORTED_FLAGS = (
     "use_alts_credentials",
     "use_tflite_model",
     "xla_cpu_compilation_enabled",
+    "xla_gpu_compilation_enabled",
 )
 
 
@@ -69,6 +70,8 @@ class ServerOptions:
     num_request_iterations_for_warmup: int = 0
     monitoring_config_file: str = ""
     enable_signature_method_name_check: bool = False
+    # The only default that differs: probes of a container need no flag.
+    enable_grpc_healthcheck_service: bool = True
     version: bool = False
     # Of this server only.
     bind_address: str = "127.0.0.1"
@@ -118,6 +121,7 @@ _HELP = {
     "monitoring_config_file": "MonitoringConfig text proto; turns on Prometheus metrics",
     "enable_signature_method_name_check": "let Classify and Regress use only signatures with "
     "their method name",
+    "enable_grpc_healthcheck_service": "answer grpc.health.v1",
     "version": "print the versions and exit",
     "bind_address": "address both ports listen on; 0.0.0.0 opens them to the network",
     "ports_file": "write the ports in use to this file as JSON once every model is loaded",

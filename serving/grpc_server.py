@@ -62,11 +62,12 @@ class GrpcServer:
         )
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(calls), self._server)
         self._health = health.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        services = [*_SERVICES, reflection.SERVICE_NAME]
+        if options.enable_grpc_healthcheck_service:
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+            services.append(health.SERVICE_NAME)
         service_descriptors.register()
-        reflection.enable_server_reflection(
-            (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
-        )
+        reflection.enable_server_reflection(services, self._server)
         self.port = self._bind(options)
 
     def start(self) -> None:

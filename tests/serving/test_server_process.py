@@ -216,6 +216,19 @@ def test_health_and_reflection(bounded: tuple[ServerProcess, Target]) -> None:
     }
 
 
+def test_the_health_service_can_be_left_out(model_root: Path) -> None:
+    flags = single(model_root, "--enable_grpc_healthcheck_service=false")
+    with ServerProcess(flags) as process:
+        channel = target_of(process).channel
+        with pytest.raises(grpc.RpcError) as caught:
+            health_pb2_grpc.HealthStub(channel).Check(
+                health_pb2.HealthCheckRequest(), DEADLINE_SECONDS
+            )
+        assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
+        services = ProtoReflectionDescriptorDatabase(channel).get_services()
+        assert "grpc.health.v1.Health" not in services
+
+
 def test_a_pushed_version_is_served_after_its_warm_up(model_root: Path, tmp_path: Path) -> None:
     root = tmp_path / MODEL
     root.mkdir()
