@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,6 +80,8 @@ class Signature:
         self._session = session
         self._limit_seconds = timeout_ms / 1e3 or math.inf
         self._has_answered = False
+        self._running = 0
+        self._lock = threading.Lock()
         fetches = batched_outputs or {n: spec.tensor_name for n, spec in self.outputs.items()}
         graph = session.graph
         self._feeds = [_output(graph, spec.tensor_name) for spec in self.inputs.values()]
@@ -111,9 +114,12 @@ class Signature:
         return dict(zip(self.outputs, results, strict=True))
 
     def _call(self, values: Sequence[np.ndarray], seconds_left: float) -> list[np.ndarray]:
+        with self._lock:
+            self._running += 1
+            alone = self._running == 1
         # What Session.run does for each call, without the 50 us of Python that find the tensors.
         options = tf_session.TF_NewBufferFromString(
-            self._run_options(values, seconds_left).SerializeToString()
+            self._run_options(values, seconds_left, alone).SerializeToString()
         )
         try:
             feeds = dict(zip(self._feeds, values, strict=True))
@@ -122,20 +128,23 @@ class Signature:
             )
         finally:
             tf_session.TF_DeleteBuffer(options)
+            with self._lock:
+                self._running -= 1
         return results
 
     def _run_options(
-        self, values: Sequence[np.ndarray], seconds_left: float
+        self, values: Sequence[np.ndarray], seconds_left: float, alone: bool
     ) -> config_pb2.RunOptions:
         options = config_pb2.RunOptions()
         seconds = min(seconds_left, self._limit_seconds)
         if seconds < math.inf:
             options.timeout_in_ms = math.ceil(seconds * 1e3)
         one_instance = all(value.shape[:1] in ((), (1,)) for value in values)
-        if one_instance and not self._batched and self._has_answered:
+        if one_instance and alone and self._has_answered and not self._batched:
             # One image leaves the pool's threads nothing to share, and each step from thread to
-            # thread costs more than it brings. A run on the caller's thread cannot be stopped, so
-            # the first run, which shows that the signature ends at all, is one that can.
+            # thread costs more than it brings. Many at once are better off in the pool, which has
+            # no more threads than there are cores. A run on the caller's thread cannot be stopped,
+            # so the first run, which shows that the signature ends at all, is one that can.
             options.inter_op_thread_pool = _CALLERS_THREAD
         return options
 
