@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from benchmarks import tables
 from pipeline.errors import PipelineError, UserError
@@ -46,88 +47,115 @@ _GRPC_METHOD = "/tensorflow.serving.PredictionService/Predict"
 
 @dataclass(frozen=True)
 class Latencies:
-    """Milliseconds of one request, and requests a second of all clients together."""
+    """Milliseconds of one request, and requests a second of all clients together.
+
+    `server_cpu` and `load_cpu` are the milliseconds of processor time that one request took in the
+    server and in the load generator.
+    """
 
     p50: float
     p95: float
     p99: float
     per_second: float
+    server_cpu: float
+    load_cpu: float
 
-    @classmethod
-    def of(cls, seconds: Sequence[float], elapsed: float) -> Latencies:
-        """Summarizes single latencies and the time they took together."""
+
+class _Clock:
+    """Time, and the processor time of the server and of this process, since it was made."""
+
+    def __init__(self, server: psutil.Process) -> None:
+        self._server = server
+        self._began = self._now()
+
+    def _now(self) -> tuple[float, float, float]:
+        server = self._server.cpu_times()
+        return time.perf_counter(), server.user + server.system, time.process_time()
+
+    def elapsed(self) -> float:
+        return time.perf_counter() - self._began[0]
+
+    def latencies(self, seconds: Sequence[float]) -> Latencies:
+        """Summarizes the latencies of the requests that ended since."""
+        wall, server, load = np.subtract(self._now(), self._began)
         p50, p95, p99 = np.percentile(np.array(seconds) * 1e3, (50, 95, 99))
-        return cls(float(p50), float(p95), float(p99), len(seconds) / elapsed)
+        count = len(seconds)
+        milliseconds = server / count * 1e3, load / count * 1e3
+        return Latencies(
+            float(p50), float(p95), float(p99), float(count / wall), *map(float, milliseconds)
+        )
 
 
-def measure_in_process(model_path: str, image: bytes, seconds: float) -> tuple[Latencies, float]:
-    """Calls the model here, image by image and in batches of `BATCH`.
+def measure_in_process(
+    model_path: str, image: bytes, seconds: float
+) -> tuple[Latencies, Latencies]:
+    """Calls the model here, one image at a time and in batches of `BATCH`.
 
     Returns:
-      Latencies of single images, and the images a second of batches.
+      Of calls with one image and of calls with a batch; this process counts as the server.
     """
     import tensorflow as tf  # noqa: PLC0415
 
     signature = tf.saved_model.load(model_path).signatures["serving_default"]
 
-    def calls(count: int) -> tuple[list[float], float]:
+    def calls(count: int) -> Latencies:
         images = np.array([image] * count, dtype=object)
         for _ in range(20):
             signature(image_bytes=tf.constant(images))
-        taken, began = [], time.perf_counter()
-        while time.perf_counter() - began < seconds:
+        taken, clock = [], _Clock(psutil.Process())
+        while clock.elapsed() < seconds:
             started = time.perf_counter()
             outputs = signature(image_bytes=tf.constant(images))
             _ = {name: value.numpy() for name, value in outputs.items()}
             taken.append(time.perf_counter() - started)
-        return taken, time.perf_counter() - began
+        return clock.latencies(taken)
 
-    single, elapsed = calls(1)
-    batches, batches_elapsed = calls(BATCH)
-    return Latencies.of(single, elapsed), len(batches) * BATCH / batches_elapsed
+    return calls(1), calls(BATCH)
 
 
-def _drive_one(seconds: float, ask: Callable[[], object]) -> Latencies:
+def _drive_one(server: psutil.Process, seconds: float, ask: Callable[[], object]) -> Latencies:
     """One client that waits for each answer, without an event loop between it and the socket."""
     taken: list[float] = []
     for share in (0.25, 1.0):  # The first part warms up.
         taken.clear()
-        began = time.perf_counter()
-        while time.perf_counter() - began < seconds * share:
+        clock = _Clock(server)
+        while clock.elapsed() < seconds * share:
             started = time.perf_counter()
             ask()
             taken.append(time.perf_counter() - started)
-    return Latencies.of(taken, time.perf_counter() - began)
+    return clock.latencies(taken)
 
 
 async def _drive_many(
-    clients: int, seconds: float, ask: Callable[[int], Awaitable[object]]
+    server: psutil.Process, clients: int, seconds: float, ask: Callable[[int], Awaitable[object]]
 ) -> Latencies:
     taken: list[float] = []
 
-    async def client(number: int, until: float) -> None:
-        while time.perf_counter() < until:
+    async def client(number: int, clock: _Clock, until: float) -> None:
+        while clock.elapsed() < until:
             started = time.perf_counter()
             await ask(number)
             taken.append(time.perf_counter() - started)
 
     for share in (0.25, 1.0):
         taken.clear()
-        began = time.perf_counter()
-        until = began + seconds * share
-        await asyncio.gather(*(client(number, until) for number in range(clients)))
-    return Latencies.of(taken, time.perf_counter() - began)
+        clock = _Clock(server)
+        until = seconds * share
+        await asyncio.gather(*(client(number, clock, until) for number in range(clients)))
+    return clock.latencies(taken)
 
 
-def _one_over_grpc(port: int, message: bytes, seconds: float) -> Latencies:
+def _one_over_grpc(server: psutil.Process, port: int, message: bytes, seconds: float) -> Latencies:
     import grpc  # noqa: PLC0415
 
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         predict = channel.unary_unary(_GRPC_METHOD)
-        return _drive_one(seconds, lambda: predict(message))
+        return _drive_one(server, seconds, lambda: predict(message))
 
 
-async def _many_over_grpc(port: int, message: bytes, clients: int, seconds: float) -> Latencies:
+async def _many_over_grpc(
+    server: psutil.Process, port: int, message: bytes, clients: int, seconds: float
+) -> Latencies:
     import grpc  # noqa: PLC0415
 
     options = [("grpc.use_local_subchannel_pool", 1)]
@@ -138,7 +166,7 @@ async def _many_over_grpc(port: int, message: bytes, clients: int, seconds: floa
     calls = [channel.unary_unary(_GRPC_METHOD) for channel in channels]
     try:
         return await _drive_many(
-            clients, seconds, lambda number: calls[number % len(calls)](message)
+            server, clients, seconds, lambda number: calls[number % len(calls)](message)
         )
     finally:
         await asyncio.gather(*(channel.close() for channel in channels))
@@ -166,7 +194,7 @@ def body_length(head: bytes) -> int:
     return int(fields["content-length"])
 
 
-def _one_over_rest(port: int, request: bytes, seconds: float) -> Latencies:
+def _one_over_rest(server: psutil.Process, port: int, request: bytes, seconds: float) -> Latencies:
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         answers = connection.makefile("rb")
@@ -175,10 +203,12 @@ def _one_over_rest(port: int, request: bytes, seconds: float) -> Latencies:
             connection.sendall(request)
             answers.read(body_length(b"".join(iter(answers.readline, b"\r\n"))))
 
-        return _drive_one(seconds, ask)
+        return _drive_one(server, seconds, ask)
 
 
-async def _many_over_rest(port: int, request: bytes, clients: int, seconds: float) -> Latencies:
+async def _many_over_rest(
+    server: psutil.Process, port: int, request: bytes, clients: int, seconds: float
+) -> Latencies:
     streams = [await asyncio.open_connection("127.0.0.1", port) for _ in range(clients)]
 
     async def ask(number: int) -> None:
@@ -187,21 +217,24 @@ async def _many_over_rest(port: int, request: bytes, clients: int, seconds: floa
         await reader.readexactly(body_length(await reader.readuntil(b"\r\n\r\n")))
 
     try:
-        return await _drive_many(clients, seconds, ask)
+        return await _drive_many(server, clients, seconds, ask)
     finally:
         for _, writer in streams:
             writer.close()
 
 
-def _load(kind: str, port: int, payload: bytes, clients: int, seconds: float) -> Latencies:
+def _load(
+    pid: int, kind: str, port: int, payload: bytes, clients: int, seconds: float
+) -> Latencies:
+    server = psutil.Process(pid)
     if kind == "grpc":
         if clients == 1:
-            return _one_over_grpc(port, payload, seconds)
-        return asyncio.run(_many_over_grpc(port, payload, clients, seconds))
+            return _one_over_grpc(server, port, payload, seconds)
+        return asyncio.run(_many_over_grpc(server, port, payload, clients, seconds))
     request = http_request(port, payload)
     if clients == 1:
-        return _one_over_rest(port, request, seconds)
-    return asyncio.run(_many_over_rest(port, request, clients, seconds))
+        return _one_over_rest(server, port, request, seconds)
+    return asyncio.run(_many_over_rest(server, port, request, clients, seconds))
 
 
 def grpc_message(image: bytes) -> bytes:
@@ -249,18 +282,21 @@ def main(arguments: Sequence[str]) -> int:
     version = newest_version(base_path)
     image = noise_image()
     load = os.getloadavg()[0]
-    in_process, batched = measure_in_process(str(version), image, options.seconds)
+    in_process, batches = measure_in_process(str(version), image, options.seconds)
+    batched = batches.per_second * BATCH
     lines = [
         f"`make bench-serving`, one-image requests of {options.seconds:g} s each; a model of "
         f"{_mebibytes(version / 'variables'):.1f} MiB of variables; {platform.machine()}, "
         f"{os.cpu_count()} cores that the load generator shares; load average {load:.1f} before "
         f"the run. In-process, one image takes {in_process.p50:.2f} ms (p50; p95 "
         f"{in_process.p95:.2f}, p99 {in_process.p99:.2f}) and batches of {BATCH} reach "
-        f"{batched:,.0f} images/s.",
+        f"{batched:,.0f} images/s, at {batches.server_cpu / BATCH:.2f} ms of processor time an "
+        "image. The last two columns are the processor time of a request in the server, the model "
+        "included, and in the load generator.",
         "",
         "| protocol | batching | clients | p50 ms | p95 ms | p99 ms | images/s | p50 / call |"
-        " throughput / batched |",
-        "|---|---|---|---|---|---|---|---|---|",
+        " throughput / batched | server CPU ms | load CPU ms |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     print("\n".join(lines))
     rows = []
@@ -289,7 +325,7 @@ def _measure(base_path: Path, image: bytes, seconds: float) -> Iterator[dict[str
                 for kind, payload in payloads.items():
                     for clients in CLIENTS:
                         measured = driver.apply(
-                            _load, (kind, ports[kind], payload, clients, seconds)
+                            _load, (server.pid, kind, ports[kind], payload, clients, seconds)
                         )
                         case = {"protocol": kind, "batching": batching, "clients": clients}
                         yield {**case, **asdict(measured)}
@@ -324,7 +360,8 @@ def _row(row: dict[str, Any]) -> str:
     return (
         f"| {row['protocol']} | {'on' if row['batching'] else 'off'} | {row['clients']} "
         f"| {row['p50']:.2f} | {row['p95']:.2f} | {row['p99']:.2f} | {row['per_second']:.0f} "
-        f"| {row['p50_ratio']:.2f} | {row['throughput_ratio']:.2f} |"
+        f"| {row['p50_ratio']:.2f} | {row['throughput_ratio']:.2f} "
+        f"| {row['server_cpu']:.2f} | {row['load_cpu']:.2f} |"
     )
 
 
