@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -10,6 +11,7 @@ import numpy as np
 from clients.webcam.backends import Prediction
 from clients.webcam.frames import Shot
 from clients.webcam.recording import check_writable
+from pipeline.errors import UserError
 
 STANDARD_OUTPUT = Path("-")
 
@@ -23,11 +25,15 @@ class Journal:
         Raises:
           UserError: it cannot be written.
         """
-        if path != STANDARD_OUTPUT:
-            check_writable(path, "--jsonl")
-        self._file: TextIO = (
-            sys.stdout if path == STANDARD_OUTPUT else path.open("w", encoding="utf-8")
-        )
+        self._path = path
+        if path == STANDARD_OUTPUT:
+            self._file: TextIO = sys.stdout
+            return
+        check_writable(path, "--jsonl")
+        try:
+            self._file = path.open("w", encoding="utf-8")
+        except OSError as error:
+            raise self._trouble(error) from None
 
     def write(self, shot: Shot, prediction: Prediction | None, latency: float) -> None:
         """Adds a line for each face of a shot.
@@ -36,9 +42,13 @@ class Journal:
           shot: Its faces carry smoothed probabilities.
           prediction: The answer they come from; None if there were no faces.
           latency: Seconds from capture to answer.
+
+        Raises:
+          UserError: the disk is full, or nobody reads standard output any more.
         """
         if prediction is None:
             return
+        lines = []
         for face, raw in zip(shot.faces, prediction.probabilities, strict=True):
             if face.probabilities is None:
                 continue
@@ -53,13 +63,22 @@ class Journal:
                 "smoothed": _named(prediction.labels, face.probabilities),
                 "version": prediction.version,
             }
-            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
-        self._file.flush()
+            lines.append(json.dumps(line, ensure_ascii=False) + "\n")
+        try:
+            self._file.write("".join(lines))
+            self._file.flush()
+        except OSError as error:
+            raise self._trouble(error) from None
 
     def close(self) -> None:
         """Closes the file."""
         if self._file is not sys.stdout:
-            self._file.close()
+            # What could not be written was told by `write`.
+            with suppress(OSError):
+                self._file.close()
+
+    def _trouble(self, error: OSError) -> UserError:
+        return UserError(f"--jsonl {self._path} cannot be written: {error.strerror}.")
 
 
 def _named(labels: tuple[str, ...], row: np.ndarray) -> dict[str, float]:

@@ -21,7 +21,7 @@ from clients.webcam.drawing import HELP, Painter, status_lines
 from clients.webcam.frames import LAST, Frame, Shot
 from clients.webcam.geometry import Image
 from clients.webcam.inference import Asker
-from clients.webcam.journal import Journal
+from clients.webcam.journal import STANDARD_OUTPUT, Journal
 from clients.webcam.options import Options
 from clients.webcam.recording import Recorder, check_writable, save_image
 from clients.webcam.slot import Slot
@@ -57,7 +57,11 @@ class Program:
         self.summary = Summary()
         self.journal = Journal(options.jsonl) if options.jsonl else None
         if options.chart:
+            if options.chart.suffix.lower() != ".png":
+                raise UserError(f"--chart {options.chart}: the name must end in .png.")
             check_writable(options.chart, "--chart")
+        if not options.output.is_dir():
+            raise UserError(f"--output {options.output}: there is no such folder.")
         self.recorder = Recorder(options.record) if options.record else None
         self.window = None if options.headless else Window()
         self.stop = threading.Event()
@@ -102,6 +106,7 @@ class Program:
         ]
         self.mirrored = options.mirror
         self._help = False
+        self._told = ""
         self._shot: Shot | None = None
 
     def run(self) -> None:
@@ -129,6 +134,8 @@ class Program:
     def _step(self) -> bool:
         """Shows what is newest and obeys a key; returns whether to go on."""
         shot = self.shown.take(timeout=_REDRAW_SECONDS)
+        if self.window is None:
+            self._tell_trouble()
         if shot is LAST:
             return False
         if shot is not None:
@@ -145,6 +152,18 @@ class Program:
             return True
         self.window.show(self._with_help(picture))
         return self._obey(self.window.key())
+
+    def _tell_trouble(self) -> None:
+        """Says on standard error, once, what a window would show all the while."""
+        trouble = self.status.source_trouble or self.status.model_trouble
+        if trouble and trouble != self._told:
+            print(trouble, file=sys.stderr)
+        self._told = trouble
+
+    def _say(self, text: str) -> None:
+        # Standard output may be another program's, for JSON alone.
+        to_stdout = self.options.jsonl != STANDARD_OUTPUT
+        print(text, file=sys.stdout if to_stdout else sys.stderr)
 
     def _draw(self, shot: Shot) -> Image:
         image = shot.frame.image
@@ -193,7 +212,7 @@ class Program:
         if self._shot is not None:
             path = self._output("snapshot", ".png")
             save_image(path, self._draw(self._shot))
-            print(f"Wrote {path}.")
+            self._say(f"Wrote {path}.")
 
     def _toggle_recording(self) -> None:
         if self.recorder is None:
@@ -205,7 +224,7 @@ class Program:
         if self.recorder is not None:
             self.recorder.close()
             if self.recorder.path.exists():
-                print(f"Wrote {self.recorder.path}.")
+                self._say(f"Wrote {self.recorder.path}.")
             self.recorder = None
 
     def _output(self, kind: str, suffix: str) -> Path:
@@ -227,12 +246,13 @@ class Program:
 
     def _close(self) -> None:
         self.stop.set()
+        # First, for a thread may still wait for a slow server.
+        if self.window is not None:
+            self.window.close()
         for slot in (self.frames, self.asked, self.shown):
             slot.close()
         for thread in self._threads:
             thread.join(timeout=10)
-        if self.window is not None:
-            self.window.close()
         self._end_recording()
         if self.journal is not None:
             self.journal.close()

@@ -139,6 +139,8 @@ def open_source(spec: str) -> Source:
     if spec.isdecimal() or "://" in spec:
         return Capture(spec)
     path = Path(spec)
+    if not spec or not path.exists():
+        raise UserError(f"--source {spec}: there is no such file, folder or camera.")
     if path.is_dir():
         paths = sorted(one for one in path.rglob("*") if one.suffix.lower() in _IMAGES)
         if not paths:
@@ -146,8 +148,6 @@ def open_source(spec: str) -> Source:
                 f"--source {spec}: the folder has no images ({', '.join(sorted(_IMAGES))})."
             )
         return Stills(paths)
-    if not path.exists():
-        raise UserError(f"--source {spec}: there is no such file, folder or camera.")
     if path.suffix.lower() in _IMAGES:
         return Stills([path])
     return Capture(spec)

@@ -1,3 +1,4 @@
+import json
 import signal
 import subprocess
 import sys
@@ -64,6 +65,7 @@ def test_the_newest_model_of_the_workspace_is_the_default(workspace: Path, video
     ("arguments", "sentence"),
     [
         (["--source", "nothing.mp4"], "no such file, folder or camera"),
+        (["--source", ""], "no such file, folder or camera"),
         (["--source", "95"], "Camera 95 gives no picture"),
         (["--detector", "mtcnn"], "invalid choice"),
         (["--detector", "yunet"], "needs --detector-model"),
@@ -77,6 +79,8 @@ def test_the_newest_model_of_the_workspace_is_the_default(workspace: Path, video
         (["--record", "nowhere/out.mp4"], "does not exist"),
         (["--jsonl", "nowhere/out.jsonl"], "does not exist"),
         (["--chart", "nowhere/out.png"], "does not exist"),
+        (["--chart", "chart.svg"], "must end in .png"),
+        (["--output", "nowhere"], "no such folder"),
         (["--names", "nothing.json"], "cannot be read"),
         (["--font", "nothing.ttf"], "not a font"),
     ],
@@ -132,6 +136,47 @@ def test_a_signal_ends_it_with_its_summary_and_a_whole_video(tmp_path: Path) -> 
     assert "1 face(s)" in stdout
     assert "Traceback" not in stderr
     assert out.exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a disk that is full")
+def test_a_full_disk_is_told_in_one_sentence(video: Path, workspace: Path) -> None:
+    done = run(
+        *("--headless", "--workspace", str(workspace), "--source", str(video)),
+        *("--jsonl", "/dev/full"),
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "--jsonl /dev/full cannot be written: No space left on device.\n"
+
+
+def test_a_reader_of_lines_may_go_away(workspace: Path, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "long.mp4", [with_face()] * 300)
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "clients.webcam", "--headless", "--source", str(video)),
+            *("--workspace", str(workspace), "--jsonl", "-"),
+        ],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert json.loads(process.stdout.readline())["frame"] == 0
+    process.stdout.close()
+    assert process.stderr.read() == "--jsonl - cannot be written: Broken pipe.\n"
+    process.stderr.close()
+    assert process.wait(60) == 1
+
+
+def test_standard_output_is_for_lines_alone(video: Path, workspace: Path, tmp_path: Path) -> None:
+    done = run(
+        *("--headless", "--workspace", str(workspace), "--source", str(video), "--jsonl", "-"),
+        *("--record", str(tmp_path / "out.mp4")),
+    )
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["frame"] for line in done.stdout.splitlines()] == list(range(5))
+    assert "out.mp4" in done.stderr
 
 
 def test_the_defaults_are_a_camera_and_a_window() -> None:

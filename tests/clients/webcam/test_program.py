@@ -297,6 +297,37 @@ def test_an_unplugged_camera_is_told_on_screen_until_it_is_back(
     assert sources[0].closed
 
 
+def test_without_a_window_an_unplugged_camera_and_a_lost_server_are_told_once(
+    backend: FakeBackend,
+    camera: Callable[..., None],
+    running: Callable[[Program], Program],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plugged = threading.Event()
+    plugged.set()
+    opened: list[str] = []
+
+    def open_camera(spec: str) -> FakeSource:
+        opened.append(spec)
+        if not plugged.is_set():
+            raise UserError("Camera 0 gives no picture.")
+        return FakeSource(lambda number: moving(number) if plugged.is_set() else None)
+
+    camera(open_camera)
+    program = running(Program(HEADLESS, backend))
+    until(lambda: program.status.version == "1")
+    backend.gone.set()
+    until(lambda: program.status.model_trouble)
+    backend.gone.clear()
+    until(lambda: not program.status.model_trouble)
+    plugged.clear()
+    until(lambda: len(opened) >= 4)
+    plugged.set()
+    until(lambda: not program.status.source_trouble)
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["fake: the server is not there; trying again.", "Camera 0 gives no picture."]
+
+
 def test_keys_pause_mirror_record_and_quit(
     backend: FakeBackend,
     screen: Screen,
