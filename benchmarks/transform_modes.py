@@ -54,6 +54,9 @@ class TransformMarks:
     def on_failure(self, node_id: str, seconds: float) -> None:
         """Nothing to mark."""
 
+    def on_stop(self, node_id: str, seconds: float) -> None:
+        """Nothing to mark."""
+
 
 def main() -> None:
     """Runs the pipeline up to Transform in a workspace of its own, then reads the train split."""

@@ -37,6 +37,9 @@ class NodeListener(Protocol):
     def on_failure(self, node_id: str, seconds: float) -> None:
         """A node has raised; no other will run."""
 
+    def on_stop(self, node_id: str, seconds: float) -> None:
+        """A node was interrupted by the person who runs it; no other will run."""
+
 
 def run(
     pipeline: tfx.dsl.Pipeline,
@@ -74,6 +77,9 @@ def run(
         started = time.monotonic()
         try:
             cached = launch(ir, node_id, connection or pipeline.metadata_connection_config)
+        except KeyboardInterrupt:
+            listener.on_stop(node_id, time.monotonic() - started)
+            raise
         except BaseException:
             listener.on_failure(node_id, time.monotonic() - started)
             raise

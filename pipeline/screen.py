@@ -18,6 +18,7 @@ _STATES = {
     "done": ("✓", "green"),
     "cached": ("✓", "blue"),
     "failed": ("✗", "bold red"),
+    "stopped": ("■", "yellow"),
 }
 
 
@@ -79,6 +80,10 @@ class RunScreen:
     def on_failure(self, node_id: str, seconds: float) -> None:
         """See `pipeline.runner.NodeListener`."""
         self._finish(node_id, "failed", seconds)
+
+    def on_stop(self, node_id: str, seconds: float) -> None:
+        """See `pipeline.runner.NodeListener`."""
+        self._finish(node_id, "stopped", seconds)
 
     def on_progress(self, fraction: float, text: str) -> None:
         """See `pipeline.progress.ProgressListener`."""

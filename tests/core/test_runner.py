@@ -53,6 +53,10 @@ class _Heard:
         assert seconds >= 0.0
         self.said.append(("failure", node_id))
 
+    def on_stop(self, node_id: str, seconds: float) -> None:
+        assert seconds >= 0.0
+        self.said.append(("stop", node_id))
+
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
@@ -112,6 +116,19 @@ def test_a_node_that_raises_ends_the_run_with_what_it_raised(workspace: Workspac
     with pytest.raises(DataAnomalyError, match="bored is new"):
         runner.run(_pipeline(workspace, sound=False), heard)
     assert heard.said[-2:] == [("start", "Gate"), ("failure", "Gate")]
+
+
+def test_an_interrupted_node_is_stopped_and_has_not_failed(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "launch", interrupted)
+    heard = _Heard()
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(_pipeline(workspace), heard)
+    assert heard.said[-2:] == [("start", "Source"), ("stop", "Source")]
 
 
 def test_a_run_after_a_failure_goes_on_from_the_last_finished_node(workspace: Workspace) -> None:

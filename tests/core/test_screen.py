@@ -119,12 +119,18 @@ def test_progress_between_components_and_a_run_without_nodes_are_harmless(
         screen.on_progress(0.5, "nobody runs")
 
 
-def test_the_last_table_stays_on_a_terminal_when_the_run_fails() -> None:
+@pytest.mark.parametrize(
+    ("error", "told"), [(RuntimeError("boom"), "failed"), (KeyboardInterrupt(), "stopped")]
+)
+def test_the_last_table_stays_on_a_terminal_when_the_run_ends_early(
+    error: BaseException, told: str
+) -> None:
     console = _terminal()
-    with pytest.raises(RuntimeError, match="boom"), RunScreen(console) as screen:
+    with pytest.raises(type(error)), RunScreen(console) as screen:
         _run_to_the_trainer(screen)
-        screen.on_failure("Trainer", 1.0)
-        raise RuntimeError("boom")
+        tell = screen.on_failure if told == "failed" else screen.on_stop
+        tell("Trainer", 1.0)
+        raise error
     last = console.export_text().split("Component")[-1]
-    assert "failed" in last
+    assert told in last
     assert "waiting" in last

@@ -116,6 +116,8 @@ class _Silent:
 
     def on_failure(self, node_id: str, seconds: float) -> None: ...
 
+    def on_stop(self, node_id: str, seconds: float) -> None: ...
+
 
 def test_the_best_settings_of_a_search_are_those_of_the_training(tmp_path: Path) -> None:
     archive = tmp_path / "drawn.zip"
