@@ -1,5 +1,6 @@
 """Builds the page from its locked packages."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ PROJECT = Path(__file__).parent
 DIST = PROJECT / "dist"
 """The built page; not in version control."""
 
+_LEAST_NODE = (20, 19)
 _SOURCES = ("src/**/*", "index.html", "package.json", "package-lock.json", "*.ts", "tsconfig.json")
 
 
@@ -33,11 +35,17 @@ def npm(*arguments: str) -> str:
     """Runs npm in the page's folder and returns what it printed.
 
     Raises:
-        UserError: npm is missing or failed.
+        UserError: npm is missing or failed, or Node.js is too old for the packages.
     """
-    program = shutil.which("npm")
-    if program is None:
+    program, node = shutil.which("npm"), shutil.which("node")
+    if program is None or node is None:
         raise UserError("npm, which builds the page, is missing; install Node.js 20.19 or later.")
+    version = subprocess.run(  # noqa: S603 - what PATH has as node
+        [node, "--version"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    numbers = re.match(r"v(\d+)\.(\d+)", version)
+    if numbers and tuple(map(int, numbers.groups())) < _LEAST_NODE:
+        raise UserError(f"Node.js {version} is too old to build the page; install 20.19 or later.")
     command = [program, *arguments]
     ran = subprocess.run(  # noqa: S603 - npm, with our own arguments
         command, cwd=PROJECT, capture_output=True, text=True, check=False

@@ -1,6 +1,7 @@
 """What the page is served with, without a browser."""
 
 import json
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from clients.web.__main__ import main
+from clients.web.build import npm
 from clients.web.model_folder import ModelFolder
 from clients.web.server import PageServer
 from pipeline.errors import UserError
@@ -112,3 +114,19 @@ def test_without_a_model_a_sentence_says_so(
 def test_a_taken_port_is_named(site: PageServer, tmp_path: Path, built: Path) -> None:
     with pytest.raises(UserError, match=f"Port {site.server_port} cannot be used"):
         PageServer(ModelFolder(tmp_path / "edge"), port=site.server_port, dist=built)
+
+
+def test_a_missing_npm_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match=r"npm, which builds the page, is missing"):
+        npm("ci")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="writes shell scripts")
+def test_a_node_that_is_too_old_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("node", "npm"):
+        (tmp_path / name).write_text("#!/bin/sh\necho v18.19.0\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match=r"v18\.19\.0 is too old to build the page"):
+        npm("ci")
