@@ -18,7 +18,7 @@ ARGS ?=
 RUN_ARGS := --workspace "$(WORKSPACE)" $(if $(DATA),--data "$(DATA)") $(if $(PROFILE),--profile $(PROFILE)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve web webcam airflow test test-tfs lint bench bench-serving bench-webcam bench-peers clean requirements
+.PHONY: help setup run serve web webcam airflow test test-kubeflow test-tfs lint bench bench-serving bench-webcam bench-peers clean requirements
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ airflow: $(ENVIRONMENT) $(AIRFLOW_ENVIRONMENT) ## schedule the pipeline: Airflow
 
 test: $(ENVIRONMENT) ## run all tests, the end-to-end run included
 	@$(VENV)/python -m pytest $(ARGS)
+
+test-kubeflow: $(ENVIRONMENT) ## run the job compiled for Kubeflow Pipelines, task by task, as processes
+	@$(VENV)/python -m pytest -m slow tests/kubeflow $(ARGS)
 
 test-tfs: $(ENVIRONMENT) ## the server's tests against a real one: TFS_ADDRESS=host:port make test-tfs
 	@$(VENV)/python -m pytest tests/serving/test_grpc.py tests/serving/test_golden_rest.py \

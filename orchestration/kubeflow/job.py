@@ -1,6 +1,6 @@
 """The whole pipeline as a job of Kubeflow Pipelines, and its file."""
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import tfx.v1  # noqa: F401  (before anything that imports TensorFlow Data Validation)
@@ -8,6 +8,7 @@ import yaml
 
 from orchestration.kubeflow.specification import Job, compile_job
 from pipeline.config import Settings
+from pipeline.drawn_sample.stored import sample_path
 from pipeline.pipeline import create_pipeline
 from pipeline.workspace import Workspace
 
@@ -17,21 +18,25 @@ def compile_pipeline(settings: Settings, data: str | None) -> Job:
 
     Args:
       settings: All settings.
-      data: Path of the images as containers see it; none is the drawn sample.
+      data: Path of the images as containers see it; none is a sample, drawn in a container.
 
     Raises:
       UserError: Kubeflow Pipelines can't run it.
     """
     workspace = Workspace(Path(settings.kubeflow.workspace))
-    path = data or str(PurePosixPath(workspace.sample, "drawn-sample.zip"))
+    sample = {
+        "folder": str(workspace.sample),
+        "settings": settings.sample.model_dump(),
+        "size": settings.image.size,
+    }
     pipeline = create_pipeline(
         settings,
         workspace,
-        path,
+        data or str(sample_path(workspace.sample, settings.sample)),
         settings.infer.data,
         drawn=data is None,
     )
-    return compile_job(pipeline, settings.kubeflow)
+    return compile_job(pipeline, settings.kubeflow, sample if data is None else None)
 
 
 def write(job: Job, path: Path) -> None:

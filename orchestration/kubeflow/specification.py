@@ -5,7 +5,7 @@ replaced here by tasks that run a container: resolvers, and the driver of an Exa
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import tfx.v1 as tfx
@@ -23,11 +23,10 @@ from tfx.types import standard_artifacts
 from tfx.utils import name_utils
 
 from components.atomic_pusher.component import AtomicPusher
+from components.data_gate import DataGate
+from orchestration.kubeflow.executor_io import RESOLVED_KEY
 from pipeline.config import KubeflowSettings
 from pipeline.errors import UserError
-
-RESOLVED_KEY = "resolved"
-"""Parameter by which an ExampleGen's driver hands on what it found, as JSON."""
 
 _PACKAGE = __package__
 _RETRY_BACKOFF = {"backoffDuration": "60s", "backoffFactor": 2.0, "backoffMaxDuration": "3600s"}
@@ -47,12 +46,15 @@ class Job(NamedTuple):
     platform: _Spec
 
 
-def compile_job(pipeline: tfx.dsl.Pipeline, settings: KubeflowSettings) -> Job:
+def compile_job(
+    pipeline: tfx.dsl.Pipeline, settings: KubeflowSettings, sample: Mapping[str, Any] | None = None
+) -> Job:
     """Compiles a pipeline for the open-source backend.
 
     Args:
       pipeline: The pipeline; its paths are those that containers see.
       settings: Image, storage and resources.
+      sample: Arguments of `stored_sample`, as JSON, if the data are to be drawn in a container.
 
     Raises:
       UserError: A name or a component that Kubeflow Pipelines can't take.
@@ -61,23 +63,21 @@ def compile_job(pipeline: tfx.dsl.Pipeline, settings: KubeflowSettings) -> Job:
     spec = _compiled(pipeline, settings)
     if settings.pipeline_root is not None:
         spec["defaultPipelineRoot"] = settings.pipeline_root
-    executors = spec["deploymentSpec"]["executors"]
+    tasks = spec["root"]["dag"]["tasks"]
     _default_parameters(spec, pipeline)
+    _pass_types(spec, pipeline)
     for node in pipeline.components:
         if isinstance(node, resolver.Resolver):
             _replace_resolver(spec, node, pipeline, settings)
         elif issubclass(node.driver_class, FileBasedDriver):
-            _add_driver(spec, node, settings)
+            _add_driver(spec, node, settings, sample)
         if isinstance(node, AtomicPusher):
             # Publishes nothing twice by itself, and the cache can't see what was rolled back.
-            spec["root"]["dag"]["tasks"][node.id].pop("cachingOptions", None)
-    for name, component in spec["components"].items():
-        args = executors[component["executorLabel"]]["container"].setdefault("args", [])
-        outputs = component.get("outputDefinitions", {})
-        args[0:0] = ["--json_serialized_outputs_spec_args", json.dumps(outputs, sort_keys=True)]
-        if settings.retries:
-            retry = {"maxRetryCount": settings.retries, **_RETRY_BACKOFF}
-            spec["root"]["dag"]["tasks"][name]["retryPolicy"] = retry
+            tasks[node.id].pop("cachingOptions", None)
+    for name, task in tasks.items():
+        # Data that the gate has stopped get no better by looking again.
+        if settings.retries and name != DataGate.__name__:
+            task["retryPolicy"] = {"maxRetryCount": settings.retries, **_RETRY_BACKOFF}
     _name_by_convention(spec)
     return Job(spec, _platform(spec, settings))
 
@@ -145,6 +145,25 @@ def _default_parameters(spec: _Spec, pipeline: tfx.dsl.Pipeline) -> None:
         for value in node.exec_properties.values():
             if isinstance(value, RuntimeParameter) and isinstance(value.default, str | int | float):
                 declared[value.name]["defaultValue"] = value.default
+
+
+def _pass_types(spec: _Spec, pipeline: tfx.dsl.Pipeline) -> None:
+    """Tells entry points the types that TFX's compiler does not pass: of outputs and of protos."""
+    executors = spec["deploymentSpec"]["executors"]
+    for node in pipeline.components:
+        if not isinstance(node, base_component.BaseComponent):
+            continue
+        component = spec["components"][node.id]
+        outputs = json.dumps(component["outputDefinitions"], sort_keys=True)
+        options = ["--json_serialized_outputs_spec_args", outputs]
+        protos = {
+            name: name_utils.get_full_name(parameter.type)
+            for name, parameter in node.spec.PARAMETERS.items()
+            if parameter.use_proto and name in component["inputDefinitions"]["parameters"]
+        }
+        if protos:
+            options += ["--proto_parameters", json.dumps(protos, sort_keys=True)]
+        executors[component["executorLabel"]]["container"]["args"][0:0] = options
 
 
 def _replace_resolver(
@@ -226,7 +245,12 @@ def _remembered(
     return producer.id, ["--remember", name]
 
 
-def _add_driver(spec: _Spec, node: base_node.BaseNode, settings: KubeflowSettings) -> None:
+def _add_driver(
+    spec: _Spec,
+    node: base_node.BaseNode,
+    settings: KubeflowSettings,
+    sample: Mapping[str, Any] | None,
+) -> None:
     """Runs an ExampleGen's driver as a task before it.
 
     Its answer is a parameter, so that Kubeflow Pipelines' cache takes the same data for the same
@@ -250,6 +274,7 @@ def _add_driver(spec: _Spec, node: base_node.BaseNode, settings: KubeflowSetting
             name_utils.get_full_name(node.driver_class),
             "--json_serialized_inputs_spec_args",
             json.dumps({"parameters": given}, sort_keys=True),
+            *(["--sample", json.dumps(sample, sort_keys=True)] if sample is not None else []),
         ],
     )
     tasks[name]["inputs"] = {"parameters": dict(tasks[node.id]["inputs"]["parameters"])}

@@ -8,6 +8,12 @@ from pipeline.drawn_sample import draw_archive
 from pipeline.fingerprint import code_fingerprint, value_fingerprint
 
 
+def sample_path(folder: Path, settings: SampleSettings) -> Path:
+    """Where the archive of these settings is kept, whether it is drawn or not."""
+    digest = value_fingerprint([settings.model_dump(), code_fingerprint("pipeline.drawn_sample")])
+    return folder / f"drawn-sample-{digest}.zip"
+
+
 def stored_sample(
     folder: Path, settings: SampleSettings, size: int, on_draw: Callable[[], None]
 ) -> Path:
@@ -22,8 +28,7 @@ def stored_sample(
     Returns:
       Path of the zip.
     """
-    digest = value_fingerprint([settings.model_dump(), code_fingerprint("pipeline.drawn_sample")])
-    path = folder / f"drawn-sample-{digest}.zip"
+    path = sample_path(folder, settings)
     if not path.exists():
         on_draw()
         draw_archive(

@@ -1,6 +1,7 @@
 """The compiled job: what kfp takes, and what of the pipeline and its settings is in it."""
 
 import functools
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -137,8 +138,9 @@ def test_everything_is_cached_but_what_looks_or_acts_outside_the_pipeline() -> N
 
 
 def test_a_failed_task_is_tried_again_as_often_as_set() -> None:
-    counts = {task["retryPolicy"]["maxRetryCount"] for task in _tasks(_job()).values()}
-    assert counts == {2}
+    policies = {name: task.get("retryPolicy") for name, task in _tasks(_job()).items()}
+    assert policies.pop("DataGate") is None  # the data would be no better
+    assert {policy["maxRetryCount"] for policy in policies.values()} == {2}
     tasks = _tasks(_job("kubeflow.retries=0"))
     assert not any("retryPolicy" in task for task in tasks.values())
 
@@ -206,12 +208,39 @@ def test_artifacts_go_to_the_object_store_that_is_set_or_to_the_clusters_own() -
     assert compiled.pipeline["defaultPipelineRoot"] == "s3://faces/runs"
 
 
+def test_what_a_run_may_set_is_a_parameter_of_the_job_with_a_default() -> None:
+    parameters = _job("train.epochs=7").pipeline["root"]["inputDefinitions"]["parameters"]
+    assert {name: each["defaultValue"] for name, each in parameters.items()} == {
+        "data": _DATA,
+        "data_span": -1,
+        "train_epochs": 7,
+    }
+    given = _tasks(_job())["Trainer"]["inputs"]["parameters"]["epochs"]
+    assert given == {"componentInputParameter": "train_epochs"}
+
+
+def test_parameters_that_are_messages_are_named_to_the_entry_point() -> None:
+    (name,) = json.loads(
+        _option(_containers(_job())["DriftValidator"]["args"], "--proto_parameters")
+    )
+    assert name == "distribution_validator_config"
+
+
 def test_the_same_settings_give_the_same_job() -> None:
     assert job.compile_pipeline(config.load(), _DATA) == _job()
 
 
 def test_a_run_on_the_drawn_sample_has_a_history_of_its_own() -> None:
-    assert _job(data=None).pipeline["pipelineInfo"]["name"] == "expression-drawn-sample"
+    compiled = _job(data=None)
+    assert compiled.pipeline["pipelineInfo"]["name"] == "expression-drawn-sample"
+    history = _option(_containers(compiled)["LatestBlessedModel"]["args"], "--history")
+    assert history == "/workspace/history/expression-drawn-sample/LatestBlessedModel"
+
+
+def test_the_sample_is_drawn_where_the_pipeline_runs() -> None:
+    assert "--sample" not in _containers(_job())[_DRIVER]["args"]
+    sample = json.loads(_option(_containers(_job(data=None))[_DRIVER]["args"], "--sample"))
+    assert sample["folder"] == "/workspace/sample"
 
 
 def test_unlabelled_images_have_a_driver_of_their_own() -> None:
