@@ -181,17 +181,20 @@ def test_every_expression_is_promql() -> None:
 
 @pytest.mark.parametrize("check", [["rules", "alerts.yml"], ["config", "prometheus.yml"]])
 def test_prometheus_own_tool_takes_its_files(check: list[str]) -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("promtool, of Debian's package prometheus, is not installed")
     kind, name = check
-    result = subprocess.run(
-        [promtool, "check", kind, str(ROOT / "prometheus" / name)],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr
+    promtool("check", kind, str(ROOT / "prometheus" / name))
+
+
+def test_each_alert_fires_when_it_should() -> None:
+    promtool("test", "rules", str(Path(__file__).parent / "alerts_test.yml"))
+
+
+def promtool(*arguments: str) -> None:
+    program = shutil.which("promtool")
+    if program is None:
+        pytest.skip("promtool, of Debian's package prometheus, is not installed")
+    result = subprocess.run([program, *arguments], check=False, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_every_metric_asked_for_is_exported() -> None:
