@@ -109,13 +109,14 @@ def _resize(pixels: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def _moments(pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    # Images have equal sizes, so means of image means are exact; the analyzers then see two numbers
-    # an image instead of all of its pixels.
-    values = tf.cast(pixels, tf.float32)
-    mean = tft.mean(tf.reduce_mean(values, axis=[1, 2, 3]))
-    mean_square = tft.mean(tf.reduce_mean(tf.square(values), axis=[1, 2, 3]))
+    # Sums of whole numbers are exact in any order; those of floating-point numbers would depend on
+    # how Beam batches the images, which follows the clock.
+    values = tf.cast(pixels, tf.int64)
+    count = tf.cast(tft.sum(tf.size(values, tf.int64)), tf.float64)
+    mean = tf.cast(tft.sum(values), tf.float64) / count
+    mean_square = tf.cast(tft.sum(tf.square(values)), tf.float64) / count
     variance = tf.maximum(mean_square - tf.square(mean), 1.0)
-    return mean, tf.math.rsqrt(variance)
+    return tf.cast(mean, tf.float32), tf.cast(tf.math.rsqrt(variance), tf.float32)
 
 
 def _label_index(labels: tf.Tensor) -> tf.Tensor:

@@ -85,6 +85,17 @@ def test_train_pixels_have_mean_0_and_variance_1(layer: Any, encoded: tf.Tensor)
     assert abs(images.var() - 1.0) < 1e-3
 
 
+def test_the_moments_are_exact_so_that_they_do_not_depend_on_how_beam_batches(
+    layer: Any, encoded: tf.Tensor
+) -> None:
+    features = layer({IMAGE_KEY: encoded[:, None]})
+    pixels = decode_images(encoded, SIZE).numpy().astype(np.int64)
+    mean = pixels.sum() / pixels.size
+    variance = np.square(pixels).sum() / pixels.size - mean**2
+    assert features[PIXEL_MEAN_KEY][0] == np.float32(mean)
+    assert features[PIXEL_SCALE_KEY][0] == np.float32(variance**-0.5)
+
+
 def test_images_are_float32_squares(layer: Any, encoded: tf.Tensor) -> None:
     images = layer({IMAGE_KEY: encoded[:3, None]})[IMAGE_KEY]
     assert images.dtype == tf.float32
