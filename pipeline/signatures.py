@@ -6,7 +6,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
-from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
+from tensorflow_serving.apis import (
+    classification_pb2,
+    input_pb2,
+    model_pb2,
+    predict_pb2,
+    prediction_log_pb2,
+)
 
 from pipeline.features import IMAGE_KEY, LABEL_KEY
 from pipeline.preprocessing import PIXEL_MEAN_KEY, PIXEL_SCALE_KEY, normalize
@@ -180,21 +186,34 @@ def _write_warmup(folder: Path, size: int, model_name: str) -> None:
                 IMAGE_KEY: tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded])),
             }
         )
-    ).SerializeToString()
+    )
     requests = {
         "serving_default": {"image_bytes": np.array([encoded], dtype=object)},
         "pixels": {"pixels": pixels},
-        "examples": {"examples": np.array([example], dtype=object)},
+        "examples": {"examples": np.array([example.SerializeToString()], dtype=object)},
     }
+    logs = []
+    for signature, inputs in requests.items():
+        request = predict_pb2.PredictRequest(
+            model_spec=model_pb2.ModelSpec(name=model_name, signature_name=signature),
+            inputs={key: tf.make_tensor_proto(value) for key, value in inputs.items()},
+        )
+        logs.append(
+            prediction_log_pb2.PredictionLog(
+                predict_log=prediction_log_pb2.PredictLog(request=request)
+            )
+        )
+    classification = classification_pb2.ClassificationRequest(
+        model_spec=model_pb2.ModelSpec(name=model_name, signature_name="classify"),
+        input=input_pb2.Input(example_list=input_pb2.ExampleList(examples=[example])),
+    )
+    logs.append(
+        prediction_log_pb2.PredictionLog(
+            classify_log=prediction_log_pb2.ClassifyLog(request=classification)
+        )
+    )
     path = folder / WARMUP_FILE
     path.parent.mkdir()
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for signature, inputs in requests.items():
-            request = predict_pb2.PredictRequest(
-                model_spec=model_pb2.ModelSpec(name=model_name, signature_name=signature),
-                inputs={key: tf.make_tensor_proto(value) for key, value in inputs.items()},
-            )
-            log = prediction_log_pb2.PredictionLog(
-                predict_log=prediction_log_pb2.PredictLog(request=request)
-            )
+        for log in logs:
             writer.write(log.SerializeToString())

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tensorflow_serving.apis import prediction_log_pb2
+from tensorflow_serving.apis import model_pb2, prediction_log_pb2
 from tfx.components.trainer.fn_args_utils import DataAccessor
 from tfx.components.util import tfxio_utils
 from tfx.types import standard_artifacts
@@ -347,16 +347,29 @@ def test_nothing_is_left_beside_the_model(saved_model: Path) -> None:
     assert [path.name for path in saved_model.parent.iterdir()] == [saved_model.name]
 
 
-def test_every_warm_up_request_is_one_that_the_model_answers(
+def _warmed(
+    log: prediction_log_pb2.PredictionLog, signatures: Any
+) -> tuple[model_pb2.ModelSpec, tf.Tensor]:
+    """What a warm-up request asks, and the float32[1, c] that it is answered."""
+    if log.HasField("classify_log"):
+        asked = log.classify_log.request
+        (example,) = asked.input.example_list.examples
+        answer = signatures["classify"](inputs=tf.constant([example.SerializeToString()]))
+        return asked.model_spec, answer["scores"]
+    request = log.predict_log.request
+    inputs = {key: tf.constant(tf.make_ndarray(value)) for key, value in request.inputs.items()}
+    answer = signatures[request.model_spec.signature_name](**inputs)
+    return request.model_spec, answer["probabilities"]
+
+
+def test_every_way_in_has_a_warm_up_request_that_the_model_answers(
     saved_model: Path, signatures: Any
 ) -> None:
     warmed = []
     for record in tf.data.TFRecordDataset(str(saved_model / WARMUP_FILE)):
         log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
-        request = log.predict_log.request
-        inputs = {key: tf.constant(tf.make_ndarray(value)) for key, value in request.inputs.items()}
-        answer = signatures[request.model_spec.signature_name](**inputs)
-        assert answer["probabilities"].shape == (1, len(_LABELS))
-        assert request.model_spec.name == "expression"
-        warmed.append(request.model_spec.signature_name)
-    assert {"serving_default", "pixels", "examples"} <= set(warmed)
+        asked, answer = _warmed(log, signatures)
+        assert asked.name == "expression"
+        assert answer.shape == (1, len(_LABELS))
+        warmed.append(asked.signature_name)
+    assert warmed == ["serving_default", "pixels", "examples", "classify"]
