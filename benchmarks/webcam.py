@@ -86,6 +86,8 @@ def _measure(workspace: Path, video: Path, fer_python: Path | None) -> dict[str,
 
     places = Workspace(workspace.absolute())
     edge = VersionFolder(places.edge("expression"))
+    if not edge.newest():
+        raise SystemExit(f"{workspace} has no pushed model; `make run` trains and pushes one.")
     newest = edge.path(edge.newest())
     rows: dict[str, Any] = {
         name: _run_child(video, {"tflite": str(newest / file)})

@@ -1,5 +1,6 @@
 """The thread that reads frames, and gets a lost camera back."""
 
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from time import monotonic
@@ -121,9 +122,10 @@ class Reader:
                 self._status.source_trouble = ""
                 return source
             except UserError as error:
-                self._status.source_trouble = str(error)
                 if not (spec.isdecimal() or "://" in spec):
+                    print(f"{error} It is passed over.", file=sys.stderr)
                     return None
+                self._status.source_trouble = str(error)
                 self._wait(backoff.delay())
         return None
 
