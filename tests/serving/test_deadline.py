@@ -10,35 +10,23 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from serving.deadline import Deadline
 from serving.errors import ServingError, StatusCode
 from serving.inference import Inference
 from serving.process import ServerProcess
 from serving.servable import LoadOptions, Servable
-from tests.serving.clients import DEADLINE_SECONDS, Target, image_request
+from tests.serving import countdown
+from tests.serving.clients import DEADLINE_SECONDS, Target
 from tests.serving.conftest import MODEL, model_config, target_of
 from tests.serving.tiny_model import png
 
 IMAGE = {"image_bytes": np.array([png(0)], dtype=object)}
 
 
-class Endless(tf.Module):
-    """Answers 0 at once, and nothing at all for any other number."""
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
-    def serve(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
-        (value,) = tf.while_loop(lambda y: tf.reduce_any(y != 0.0), lambda y: (y + 0.0,), [x])
-        return {"y": value}
-
-
 @pytest.fixture(scope="module")
 def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("endless") / MODEL
-    model = Endless()
-    tf.saved_model.save(model, str(root / "1"), signatures={"serving_default": model.serve})
-    return root
+    return countdown.export(tmp_path_factory.mktemp("endless") / MODEL)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +72,7 @@ def test_a_run_is_stopped_at_the_deadline(endless: Path, answered_before: bool) 
     # A single instance that follows an answered one runs where it cannot be stopped.
     instances = 2 if answered_before else 1
     with pytest.raises(ServingError) as caught:
-        signature.run({"x": np.ones(instances, np.float32)}, 0.1)
+        signature.run({"x": np.full(instances, np.inf, np.float32)}, 0.1)
     assert caught.value.code == StatusCode.DEADLINE_EXCEEDED
     servable.retire()
 
@@ -92,7 +80,7 @@ def test_a_run_is_stopped_at_the_deadline(endless: Path, answered_before: bool) 
 def test_the_limit_of_the_server_holds_without_a_deadline(endless: Path) -> None:
     servable = Servable(MODEL, 1, str(endless / "1"), LoadOptions(timeout_ms=100))
     with pytest.raises(ServingError) as caught:
-        servable.signatures["serving_default"].run({"x": np.ones(1, np.float32)})
+        servable.signatures["serving_default"].run({"x": np.full(1, np.inf, np.float32)})
     assert caught.value.code == StatusCode.DEADLINE_EXCEEDED
     servable.retire()
 
@@ -104,13 +92,10 @@ def test_a_server_gives_up_with_its_client_and_still_stops(endless: Path, tmp_pa
         f"--model_config_file={tmp_path / 'models.config'}",
         f"--monitoring_config_file={tmp_path / 'monitoring.config'}",
     ]
-    request = image_request(MODEL)
-    del request.inputs["image_bytes"]
-    request.inputs["x"].CopyFrom(tf.make_tensor_proto([1.0]))
     with ServerProcess(flags) as process:
         target = target_of(process)
         with pytest.raises(grpc.RpcError) as caught:
-            target.prediction.Predict(request, 0.5)
+            target.prediction.Predict(countdown.request(math.inf), 0.5)
         assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
         await_metric(
             target, f'request_count{{model_name="{MODEL}",status="DEADLINE_EXCEEDED"}} 1.0'
