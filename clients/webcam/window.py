@@ -59,7 +59,12 @@ class Window:
         if not self._open:
             return ""
         code = cv2.waitKey(1)
-        visible = cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) >= 1
+        try:
+            visible = cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) >= 1
+        except cv2.error:
+            # Qt has ended with its last window.
+            self._open = False
+            return "q"
         # A desktop takes its time to put up a new window, which is not closed meanwhile.
         if self._seen and not visible:
             return "q"

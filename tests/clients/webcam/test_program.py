@@ -19,6 +19,7 @@ from clients.webcam.detection import make_detector
 from clients.webcam.loop import Program
 from clients.webcam.options import Options
 from clients.webcam.sources import open_source
+from clients.webcam.window import Window
 from pipeline.errors import UserError
 from tests.clients.webcam.fakes import FakeBackend, FakeSource
 from tests.clients.webcam.scenes import (
@@ -392,6 +393,29 @@ def test_an_image_stays_on_screen_until_it_is_left(
     assert not program.stop.is_set()
     screen.keys.append("q")
     until(lambda: screen.closed)
+
+
+@pytest.mark.parametrize("gone", [0.0, -1.0, cv2.error("NULL guiReceiver")])
+def test_a_window_that_was_closed_quits(
+    gone: float | cv2.error, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[float | cv2.error] = [1.0, gone]
+
+    def visible(*_: object) -> float:
+        answer = answers.pop(0)
+        if isinstance(answer, cv2.error):
+            raise answer
+        return answer
+
+    monkeypatch.setattr("clients.webcam.window._display", lambda: True)
+    for name in ("namedWindow", "resizeWindow", "imshow", "destroyAllWindows"):
+        monkeypatch.setattr(cv2, name, lambda *_: None)
+    monkeypatch.setattr(cv2, "waitKey", lambda _: -1)
+    monkeypatch.setattr(cv2, "getWindowProperty", visible)
+    window = Window()
+    window.show(backdrop())
+    assert [window.key(), window.key()] == ["", "q"]
+    window.close()
 
 
 def test_what_goes_wrong_in_a_thread_ends_the_program(
