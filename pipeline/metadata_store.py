@@ -1,6 +1,5 @@
 """How ML Metadata is connected to."""
 
-import tfx.v1 as tfx
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline import metadata_address
@@ -10,7 +9,14 @@ from pipeline.workspace import Workspace
 
 def sqlite(workspace: Workspace) -> metadata_store_pb2.ConnectionConfig:
     """The connection to the workspace's own file."""
-    return tfx.orchestration.metadata.sqlite_metadata_connection_config(str(workspace.metadata_db))
+    # As TFX's function of that name, which also makes the folder: that is not for those to do who
+    # compile for another machine.
+    return metadata_store_pb2.ConnectionConfig(
+        sqlite=metadata_store_pb2.SqliteMetadataSourceConfig(
+            filename_uri=str(workspace.metadata_db),
+            connection_mode=metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE,
+        )
+    )
 
 
 def connection(

@@ -139,6 +139,8 @@ def launch(
     """
     deployment = runner_utils.extract_local_deployment_config(ir)
     node = _node(ir, node_id)
+    if connection.HasField("sqlite"):
+        Path(connection.sqlite.filename_uri).parent.mkdir(parents=True, exist_ok=True)
     info = launcher.Launcher(
         pipeline_node=node,
         mlmd_connection=metadata.Metadata(connection),

@@ -43,8 +43,7 @@ def _containers(compiled: Job) -> dict[str, Any]:
 
 @functools.cache
 def _nodes() -> dict[str, Any]:
-    data = "/workspace/data/archive.zip"
-    pipeline = create_pipeline(config.load(), Workspace(Path("/workspace")), data)
+    pipeline = create_pipeline(config.load(), Workspace(Path("/workspace")), _DATA)
     return {node.id: node for node in pipeline.components}
 
 
@@ -228,6 +227,12 @@ def test_parameters_that_are_messages_are_named_to_the_entry_point() -> None:
 
 def test_the_same_settings_give_the_same_job() -> None:
     assert job.compile_pipeline(config.load(), _DATA) == _job()
+
+
+def test_compiling_makes_no_folder_that_is_the_clusters(tmp_path: Path) -> None:
+    workspace = tmp_path / "workspace"
+    job.compile_pipeline(config.load(assignments=[f"kubeflow.workspace={workspace}"]), None)
+    assert not workspace.exists()
 
 
 def test_a_run_on_the_drawn_sample_has_a_history_of_its_own() -> None:
