@@ -10,6 +10,7 @@ import pytest
 from pipeline import config, next_command
 from pipeline.config import REPOSITORY
 from pipeline.workspace import Workspace
+from tests.command_lines import HEAVY, call
 
 
 def _run(*arguments: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
@@ -31,34 +32,10 @@ def _told(result: subprocess.CompletedProcess[str], exit_code: int = 1) -> str:
     return result.stderr.strip()
 
 
-def _imported(*arguments: str) -> set[str]:
-    """Top-level packages that a call of the command line imports."""
-    code = (
-        "import sys\n"
-        "from pipeline.cli import main\n"
-        "try:\n"
-        "    main(sys.argv[1:])\n"
-        "except SystemExit:\n"
-        "    pass\n"
-        "print('imported', *{name.partition('.')[0] for name in sys.modules})\n"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    return set(result.stdout.splitlines()[-1].split()[1:])
-
-
-_HEAVY = {"tensorflow", "tfx", "keras", "apache_beam", "cv2", "numpy"}
-
-
 @pytest.mark.parametrize("arguments", [["--help"], ["--settings"], ["--set", "train.epochs=0"]])
 def test_answers_that_need_no_tensorflow_do_not_import_it(arguments: list[str]) -> None:
-    assert not _imported(*arguments) & _HEAVY
+    _, imported = call("pipeline.cli", *arguments)
+    assert not imported & HEAVY
 
 
 def test_help_names_every_option_and_exit_code() -> None:

@@ -1,50 +1,22 @@
 """The node program's command line: what it refuses, quickly and in one sentence."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from pipeline import config
-from pipeline.config import REPOSITORY
 from pipeline.node.compiled import CompiledPipeline, Node, Parameter
+from tests.command_lines import HEAVY, call
 
-_HEAVY = {"tensorflow", "tfx", "keras", "apache_beam", "cv2", "numpy"}
-
-
-def _run(*arguments: str) -> tuple[subprocess.CompletedProcess[str], set[str]]:
-    """A call of the program, and the top-level packages that it imported."""
-    code = (
-        "import sys\n"
-        "from pipeline.node.__main__ import main\n"
-        "code = 0\n"
-        "try:\n"
-        "    code = main(sys.argv[1:])\n"
-        "except SystemExit:\n"
-        "    pass\n"
-        "print('imported', *{name.partition('.')[0] for name in sys.modules})\n"
-        "sys.exit(code)\n"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    out, _, imported = result.stdout.rpartition("imported")
-    result.stdout = out
-    return result, set(imported.split())
+_PROGRAM = "pipeline.node.__main__"
 
 
 def _told(*arguments: str) -> str:
     """The one line on standard error of a call that was refused before TensorFlow was needed."""
-    result, imported = _run(*arguments)
+    result, imported = call(_PROGRAM, *arguments)
     assert result.returncode == 1, result.stderr
     assert len(result.stderr.splitlines()) == 1, result.stderr
-    assert not imported & _HEAVY
+    assert not imported & HEAVY
     return result.stderr
 
 
@@ -76,9 +48,9 @@ def compiled(tmp_path: Path) -> list[str]:
 
 
 def test_help_names_the_commands_and_exit_codes() -> None:
-    result, imported = _run("--help")
+    result, imported = call(_PROGRAM, "--help")
     assert result.returncode == 0
-    assert not imported & _HEAVY
+    assert not imported & HEAVY
     for told in ("compile", "run", "report", "exit codes"):
         assert told in result.stdout
 
