@@ -3,16 +3,11 @@
 import threading
 from pathlib import Path
 
-import tfx.v1 as tfx
+import tfx.v1  # noqa: F401 - other TFX packages lean on it.
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 from ml_metadata.proto.metadata_store_pb2 import ConnectionConfig
-from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
-from tfx.dsl.component.experimental.decorators import component
 from tfx.orchestration import metadata
-from tfx.orchestration.data_types import RuntimeParameter
-from tfx.proto.orchestration import pipeline_pb2
-from tfx.types.standard_artifacts import Examples, ExampleStatistics
 
 from pipeline import config, lineage, metadata_store, runner
 from pipeline.errors import UserError
@@ -22,25 +17,9 @@ from pipeline.node.compiled import CompiledPipeline
 from pipeline.workspace import Workspace
 from pipeline.workspace_lock import locked
 from tests.ingest import drawn
+from tests.node.two_nodes import bound
 
 State = metadata_store_pb2.Execution
-
-
-@component
-def Source(examples: OutputArtifact[Examples], count: Parameter[int]) -> None:
-    """Makes examples."""
-    examples.split_names = '["train"]'
-    examples.set_int_custom_property("count", count)
-    folder = Path(examples.uri)
-    examples.set_string_custom_property("found", ",".join(sorted(map(str, folder.iterdir()))))
-    (folder / "made").touch()
-
-
-@component
-def Count(examples: InputArtifact[Examples], statistics: OutputArtifact[ExampleStatistics]) -> None:
-    """Counts them."""
-    statistics.split_names = examples.split_names
-    statistics.set_int_custom_property("count", examples.get_int_custom_property("count"))
 
 
 @pytest.fixture
@@ -53,25 +32,8 @@ def connection(workspace: Workspace) -> ConnectionConfig:
     return metadata_store.sqlite(workspace)
 
 
-def _bound(
-    workspace: Workspace, run_id: str, count: int = 3, name: str = "two"
-) -> pipeline_pb2.Pipeline:
-    source = Source(count=RuntimeParameter("count", ptype=int, default=3))
-    pipeline = tfx.dsl.Pipeline(
-        pipeline_name=name,
-        pipeline_root=str(workspace.pipeline_root),
-        metadata_connection_config=metadata_store.sqlite(workspace),
-        components=[source, Count(examples=source.outputs["examples"])],
-        enable_cache=True,
-    )
-    assert runner.defaults(pipeline) == {"count": 3}
-    ir = runner.compile_pipeline(pipeline)
-    runner.bind(ir, run_id, {"count": count})
-    return ir
-
-
 def _run(workspace: Workspace, node: str, run_id: str, count: int = 3, name: str = "two") -> bool:
-    ir = _bound(workspace, run_id, count, name)
+    ir = bound(workspace, run_id, count, name)
     return runner.launch_alone(ir, node, metadata_store.sqlite(workspace))
 
 
