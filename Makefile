@@ -56,7 +56,7 @@ test-tfs: $(ENVIRONMENT) ## the server's tests against a real one: TFS_ADDRESS=h
 	@$(VENV)/python -m pytest tests/serving/test_grpc.py tests/serving/test_golden_rest.py \
 		tests/serving/test_other_clients.py $(ARGS)
 
-test-airflow: $(ENVIRONMENT) $(AIRFLOW_ENVIRONMENT) ## two whole runs under a running Airflow, about half an hour
+test-airflow: $(ENVIRONMENT) $(AIRFLOW_ENVIRONMENT) ## two whole runs under a running Airflow, 15 to 30 minutes
 	@RUN_AIRFLOW=1 $(VENV)/python -m pytest tests/airflow $(ARGS)
 
 lint: $(ENVIRONMENT) ## ruff, mypy, and that the locks and requirements.txt are up to date

@@ -1,4 +1,4 @@
-"""Whole runs under a running `airflow standalone`: `make test-airflow`, about half an hour.
+"""Whole runs under a running `airflow standalone`: `make test-airflow`, 15 to 30 minutes.
 
 The pipeline runs on a small drawn sample, in the place of a first span. One run is scheduled,
 and another triggered as it starts; the Trainer of the first is killed; a new span starts a third.
@@ -33,7 +33,8 @@ from tests.airflow.airflow_environment import AIRFLOW, PYTHON, needs_airflow
 pytestmark = [
     needs_airflow,
     pytest.mark.skipif(
-        not os.environ.get("RUN_AIRFLOW"), reason="takes half an hour; make test-airflow runs it"
+        not os.environ.get("RUN_AIRFLOW"),
+        reason="takes 15 minutes or more; make test-airflow runs it",
     ),
     pytest.mark.timeout(7200),
 ]
