@@ -1,9 +1,11 @@
 """Entry point of `python -m clients.webcam`."""
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
+from typing import TextIO
 
 from clients.webcam.options import parse
 from pipeline.errors import PipelineError
@@ -28,11 +30,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             interrupted = True
         lines = program.summary.lines(program.names)
-        print("\n".join(lines), file=sys.stderr if str(options.jsonl) == "-" else sys.stdout)
+        _tell("\n".join(lines), sys.stderr if str(options.jsonl) == "-" else sys.stdout)
     except PipelineError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     return 130 if interrupted else 0
+
+
+def _tell(text: str, stream: TextIO) -> None:
+    try:
+        print(text, file=stream, flush=True)
+    except BrokenPipeError:
+        # Nobody reads. Python would flush once more when it ends, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

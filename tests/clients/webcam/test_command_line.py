@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -167,6 +168,25 @@ def test_a_reader_of_lines_may_go_away(workspace: Path, tmp_path: Path) -> None:
     assert process.stderr.read() == "--jsonl - cannot be written: Broken pipe.\n"
     process.stderr.close()
     assert process.wait(60) == 1
+
+
+def test_a_summary_that_nobody_reads_is_no_mistake(video: Path, workspace: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "clients.webcam", "--headless", "--source", str(video)),
+            *("--workspace", str(workspace)),
+        ],
+        cwd=PROJECT,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_standard_output_is_for_lines_alone(video: Path, workspace: Path, tmp_path: Path) -> None:
