@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from pipeline import config
-from pipeline.node.compiled import CompiledPipeline, Node, Parameter
+from pipeline.node.compiled import Node
 from tests.airflow.airflow_environment import needs_airflow, run_inside
+from tests.node.compiled_file import DATA, integer, write_compiled
 
 pytestmark = needs_airflow
 
@@ -41,26 +42,16 @@ told = {
 
 
 def _compiled(folder: Path, parallel: bool, watch: str | None, *assignments: str) -> Path:
-    path = folder / "pipeline.json"
-    CompiledPipeline(
+    return write_compiled(
+        folder,
         name="faces",
-        workspace=folder,
-        program=["python", "-m", "pipeline.node"],
-        directory=folder,
-        drawn=False,
         watch=watch,
-        code="0",
         parallel=parallel,
-        parameters=[
-            Parameter(name="data", option="--data=", type="string", description=""),
-            Parameter(name="epochs", option="--set=train.epochs=", type="integer", description=""),
-        ],
+        parameters=[DATA, integer("epochs", "train.epochs")],
         values={"data": "/faces.zip", "epochs": 30, "hidden": 1},
         nodes=_NODES,
         settings=config.as_dict(config.load(assignments=assignments)),
-        ir={},
-    ).write(path)
-    return path
+    )
 
 
 @pytest.fixture(scope="module")

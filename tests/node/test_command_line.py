@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import config
-from pipeline.node.compiled import CompiledPipeline, Node, Parameter
+from pipeline.node.compiled import Node
 from tests.command_lines import HEAVY, call
+from tests.node.compiled_file import DATA, integer, write_compiled
 
 _PROGRAM = "pipeline.node.__main__"
 
@@ -23,27 +23,16 @@ def _told(*arguments: str) -> str:
 @pytest.fixture
 def compiled(tmp_path: Path) -> list[str]:
     """Options that name a compiled pipeline with two nodes and data of its own."""
-    CompiledPipeline(
+    write_compiled(
+        tmp_path,
         name="expression",
-        workspace=tmp_path,
-        drawn=False,
-        program=["python", "-m", "pipeline.node"],
-        directory=tmp_path,
-        watch=None,
-        code="0",
-        parallel=False,
-        parameters=[
-            Parameter(name="data", option="--data=", type="string", description=""),
-            Parameter(name="data_span", option="--set=data.span=", type="integer", description=""),
-        ],
+        parameters=[DATA, integer("data_span", "data.span")],
         values={"data": "/data", "data_span": -1},
         nodes=[
             Node(id="ImageExampleGen", type="x.ImageExampleGen", upstream=[], gate=False),
             Node(id="Trainer", type="x.Trainer", upstream=["ImageExampleGen"], gate=False),
         ],
-        settings=config.as_dict(config.load()),
-        ir={},
-    ).write(tmp_path / "pipeline.json")
+    )
     return ["--workspace", str(tmp_path), "--run-id", "one"]
 
 
