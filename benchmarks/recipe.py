@@ -26,7 +26,6 @@ from benchmarks.tables import markdown_table, replace_section
 from pipeline import config
 from pipeline.config import REPOSITORY, TrainSettings
 from pipeline.errors import PipelineError, UserError
-from pipeline.features import TRAIN_SPLIT
 from pipeline.workspace import Workspace
 
 
@@ -43,13 +42,14 @@ def main() -> int:
     options = parser.parse_args()
     try:
         settings = config.load(options.profile)
+        workspace = Workspace(options.workspace.absolute())
         variants = read_variants(options.variants, settings.train, options.epochs)
         results = options.variants.with_suffix(".json")
         measured = json.loads(results.read_text()) if results.exists() else {}
         for name, train in variants.items():
             key = f"{name}, {options.epochs} epochs"
             if key not in measured:
-                measured[key] = measure(Workspace(options.workspace.absolute()), train)
+                measured[key] = measure(workspace, train, settings.image.size)
                 results.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
             print(f"{key}: {measured[key]}", flush=True)
         if options.write:
@@ -98,40 +98,27 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def measure(workspace: Workspace, settings: TrainSettings) -> dict[str, float]:
+def measure(workspace: Workspace, settings: TrainSettings, size: int) -> dict[str, float]:
     """Trains once; gives accuracies and losses of the last epoch, and the processor's time."""
-    import tfx.v1 as tfx  # noqa: PLC0415
+    import tfx.v1  # noqa: F401, PLC0415
     import keras  # noqa: PLC0415
-    from tfx.components.trainer.fn_args_utils import DataAccessor  # noqa: PLC0415
-    from tfx.components.util import tfxio_utils  # noqa: PLC0415
 
-    from pipeline import lineage, training_loop, training_setup  # noqa: PLC0415
+    from benchmarks import run_outputs  # noqa: PLC0415
+    from pipeline import training_loop, training_setup  # noqa: PLC0415
 
-    run_id = lineage.newest_run(workspace.metadata_db)
-    if run_id is None:
-        raise UserError(f"The workspace {workspace.root} has no run; run the pipeline first.")
-    outputs = lineage.run_outputs(workspace.metadata_db, run_id)
-    examples = tfx.types.standard_artifacts.Examples()
-    examples.set_mlmd_artifact(outputs["ImageExampleGen", "examples"])
-    files = f"{examples.uri}/Split-{TRAIN_SPLIT}/*"
+    outputs = run_outputs.last_outputs(workspace)
+    examples = run_outputs.examples_of(outputs, "ImageExampleGen", "examples")
     fn_args = SimpleNamespace(
-        schema_path=f"{outputs['CuratedSchemaGen', 'schema'].uri}/schema.pbtxt",
+        schema_path=run_outputs.schema_path(outputs),
         transform_graph_path=outputs["Transform", "transform_graph"].uri,
-        train_files=[files],
-        data_accessor=DataAccessor(
-            tf_dataset_factory=tfxio_utils.get_tf_dataset_factory_from_artifact(
-                [examples], ["recipe"]
-            ),
-            record_batch_factory=None,
-            data_view_decode_fn=None,
-        ),
+        train_files=run_outputs.train_files(examples),
+        data_accessor=run_outputs.accessor_of(examples),
+        custom_config={"size": size},
     )
     keras.backend.clear_session()
     training_setup.configure(settings)
     data = training_setup.read_data(fn_args, settings)
-    network = training_setup.compiled_network(
-        settings, data.train.element_spec[0].shape[1], len(data.labels), data.steps
-    )
+    network = training_setup.compiled_network(settings, size, len(data.labels), data.steps)
     started = time.process_time()
     history = training_loop.fit(network, data, settings, [_print_epoch()]).history
     seconds = time.process_time() - started

@@ -93,14 +93,11 @@ def write(workspace: Workspace, page: Path) -> None:
     import tfx.v1  # noqa: F401, PLC0415
     import tensorflow as tf  # noqa: PLC0415
 
-    from pipeline import lineage, metadata_store, training_report  # noqa: PLC0415
+    from benchmarks.run_outputs import last_outputs  # noqa: PLC0415
+    from pipeline import training_report  # noqa: PLC0415
     from pipeline.outcome import read_outcome  # noqa: PLC0415
 
-    connection = metadata_store.sqlite(workspace)
-    run = lineage.newest_run(connection)
-    if run is None:
-        raise UserError(f"The workspace {workspace.root} has no run; run the pipeline first.")
-    outputs = lineage.run_outputs(connection, run)
+    outputs = last_outputs(workspace)
     if ("EdgePusher", "pushed_model") not in outputs:
         raise UserError(f"The last run in {workspace.root} did not end; run the pipeline again.")
     outcome = read_outcome(outputs)

@@ -15,15 +15,13 @@ import tfx.v1 as tfx
 import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tfx.components.trainer.fn_args_utils import DataAccessor
-from tfx.components.util import tfxio_utils
-from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import io_utils
 
 from benchmarks.measure import Marks
+from benchmarks.run_outputs import accessor_of, examples_of, schema_path, train_files
 from pipeline import lineage, metadata_store, runner
 from pipeline.config import Settings
-from pipeline.features import IMAGE_KEY, LABEL_KEY, TRAIN_SPLIT
+from pipeline.features import IMAGE_KEY, LABEL_KEY
 from pipeline.input_data import ExampleSource
 from pipeline.pipeline import create_pipeline
 from pipeline.workspace import Workspace
@@ -95,15 +93,10 @@ def _transform(
 
 
 def _graph(outputs: lineage.Outputs) -> tf.data.Dataset:
-    examples = _examples(outputs, "ImageExampleGen", "examples")
-    accessor = DataAccessor(
-        tf_dataset_factory=tfxio_utils.get_tf_dataset_factory_from_artifact([examples], []),
-        record_batch_factory=None,
-        data_view_decode_fn=None,
-    )
-    (schema_path,) = Path(outputs["CuratedSchemaGen", "schema"].uri).glob("*.pbtxt")
-    schema = io_utils.parse_pbtxt_file(str(schema_path), schema_pb2.Schema())
-    return ExampleSource(accessor, schema, _transform_output(outputs)).read(_train_files(examples))
+    examples = examples_of(outputs, "ImageExampleGen", "examples")
+    schema = io_utils.parse_pbtxt_file(schema_path(outputs), schema_pb2.Schema())
+    source = ExampleSource(accessor_of(examples), schema, _transform_output(outputs))
+    return source.read(train_files(examples))
 
 
 def _materialized(outputs: lineage.Outputs) -> tf.data.Dataset:
@@ -115,7 +108,8 @@ def _materialized(outputs: lineage.Outputs) -> tf.data.Dataset:
     def split(features: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         return features[IMAGE_KEY], tf.one_hot(features[LABEL_KEY], classes)
 
-    files = tf.io.gfile.glob(_train_files(_examples(outputs, "Transform", "transformed_examples")))
+    examples = examples_of(outputs, "Transform", "transformed_examples")
+    files = tf.io.gfile.glob(train_files(examples))
     parse = functools.partial(tf.io.parse_example, features=wanted)
     return (
         tf.data.TFRecordDataset(sorted(files), compression_type="GZIP")
@@ -127,17 +121,6 @@ def _materialized(outputs: lineage.Outputs) -> tf.data.Dataset:
 
 def _transform_output(outputs: lineage.Outputs) -> tft.TFTransformOutput:
     return tft.TFTransformOutput(outputs["Transform", "transform_graph"].uri)
-
-
-def _examples(outputs: lineage.Outputs, node_id: str, key: str) -> standard_artifacts.Examples:
-    examples = standard_artifacts.Examples()
-    examples.set_mlmd_artifact(outputs[node_id, key])
-    return examples
-
-
-def _train_files(examples: standard_artifacts.Examples) -> list[str]:
-    uri = artifact_utils.get_split_uri([examples], TRAIN_SPLIT)
-    return [io_utils.all_files_pattern(uri)]
 
 
 def _bytes(folder: Path) -> int:

@@ -110,6 +110,17 @@ def test_the_pushed_model_answers_an_encoded_image(first: Run, workspace: Path) 
     assert int(answer.stdout.split()[-1]) >= 30
 
 
+def test_ways_to_train_are_compared_on_the_run(first: Run, workspace: Path, tmp_path: Path) -> None:
+    variants = tmp_path / "variants.toml"
+    variants.write_text("[tiny]\nfilters = [4, 8]\nbatch_size = 512\n")
+    program = [sys.executable, "-m", "benchmarks.recipe", f"--workspace={workspace}"]
+    program += [f"--variants={variants}", "--epochs=1"]
+    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    measured = json.loads(variants.with_suffix(".json").read_text())
+    assert 0.0 <= measured["tiny, 1 epochs"]["val_accuracy"] <= 1.0
+
+
 def test_a_second_run_reuses_the_cache_and_pushes_nothing_new(first: Run, workspace: Path) -> None:
     second = run(workspace)
     assert second.code == 0, second.out + second.err
