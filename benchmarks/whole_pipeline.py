@@ -45,7 +45,9 @@ class RecordingScreen(RunScreen):
             self._epochs[-1].append(time.monotonic())
         super().on_progress(fraction, text)
 
-    def on_epoch(self, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
+    def on_epoch(
+        self, epoch: int, epochs: int, metrics: Mapping[str, float], whose: str = ""
+    ) -> None:
         """See `pipeline.progress.ProgressListener`."""
         self._epochs.append([])
         super().on_epoch(epoch, epochs, metrics)

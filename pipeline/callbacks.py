@@ -74,8 +74,9 @@ def judging_callbacks(settings: TrainSettings) -> list[keras.callbacks.Callback]
 class ProgressCallback(keras.callbacks.Callback):
     """Reports steps and epochs to the screen."""
 
-    def __init__(self, epochs: int, steps_per_epoch: int):
+    def __init__(self, epochs: int, steps_per_epoch: int, whose: str = ""):
         super().__init__()
+        self._whose = whose
         self._epochs = epochs
         self._steps = steps_per_epoch
         self._epoch = 0
@@ -88,11 +89,12 @@ class ProgressCallback(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Keras calls this after each step, counted from 0."""
         progress.report(
-            (batch + 1) / self._steps, f"epoch {self._epoch + 1}/{self._epochs}{self._said}"
+            (batch + 1) / self._steps,
+            f"{self._whose}epoch {self._epoch + 1}/{self._epochs}{self._said}",
         )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Keras calls this after each epoch, counted from 0."""
         logs = logs or {}
         self._said = f" accuracy {logs['accuracy']:.3f}, validation {logs[_MONITOR]:.3f}"
-        progress.epoch_done(epoch + 1, self._epochs, logs)
+        progress.epoch_done(epoch + 1, self._epochs, logs, self._whose)

@@ -45,6 +45,16 @@ class CheckpointFolder:
         """Folder of the trials of a search that has not ended."""
         return self._path / "search"
 
+    @property
+    def own_teacher(self) -> "CheckpointFolder":
+        """The training of the network that teaches this one."""
+        return CheckpointFolder(self._path / "own_teacher")
+
+    @property
+    def exported(self) -> Path:
+        """Folder of the SavedModel of a training that others need."""
+        return self._path / "exported"
+
     def usable_backup(self) -> Path:
         """The folder of BackupAndRestore, emptied if a kill left nothing in it that loads."""
         if not any(_loads(self.backup, suffix) for suffix in ("", ".bkp")):

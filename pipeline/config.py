@@ -156,6 +156,28 @@ class AugmentSettings(Section):
     )
 
 
+class OwnTeacherSettings(Section):
+    """A network that is trained first, on the same data, and teaches the one that is exported.
+
+    Furlanello et al., 2018, "Born Again Neural Networks": beside labels that people disagree about,
+    a student does better than its teacher. What has no default is as in the section train.
+    """
+
+    epochs: int = Field(0, ge=0, le=1000, description="Its epochs; 0 leaves it out.")
+    filters: list[Annotated[int, Field(ge=1, le=4096)]] | None = Field(
+        None, min_length=1, max_length=6, description="In place of train.filters."
+    )
+    convolutions: int | None = Field(
+        None, ge=1, le=4, description="In place of train.convolutions."
+    )
+    residual_blocks: int | None = Field(
+        None, ge=0, le=4, description="In place of train.residual_blocks."
+    )
+    mixup: float | None = Field(
+        None, ge=0.0, le=10.0, description="In place of train.augment.mixup."
+    )
+
+
 class TrainSettings(Section):
     """The network and how it is trained."""
 
@@ -219,6 +241,10 @@ class TrainSettings(Section):
         description="Pushed SavedModel to learn from beside the labels: a version's folder, or the "
         "folder of versions, whose newest is taken.",
     )
+    own_teacher: OwnTeacherSettings = Field(
+        default_factory=OwnTeacherSettings,
+        description="Network to train first and to learn from, in place of train.teacher.",
+    )
     distillation_weight: Fraction = Field(
         0.7,
         description="Share of the teacher's probabilities in the target; the rest is the label.",
@@ -256,6 +282,22 @@ class TrainSettings(Section):
         default_factory=AugmentSettings, description="Augmentation inside the input pipeline."
     )
 
+    @model_validator(mode="after")
+    def _one_teacher(self) -> "TrainSettings":
+        if self.teacher is not None and self.own_teacher.epochs:
+            raise ValueError(
+                "train.teacher and train.own_teacher.epochs each ask for a teacher; "
+                "set train.own_teacher.epochs=0 to learn from train.teacher"
+            )
+        return self
+
+    def of_own_teacher(self) -> "TrainSettings":
+        """The settings that its teacher is trained with."""
+        own = self.own_teacher.model_dump(exclude_none=True)
+        augment = self.augment.model_copy(update={"mixup": own.pop("mixup", self.augment.mixup)})
+        update = {**own, "augment": augment, "own_teacher": OwnTeacherSettings()}
+        return self.model_copy(update=update)
+
 
 class Search(Section):
     """Where the tuner looks for a setting: among choices, or from `min` to `max`."""
@@ -291,6 +333,7 @@ _NOT_SEARCHED = frozenset(
     {
         *("epochs", "seed", "validation_fraction", "early_stopping_patience"),
         *("loop", "precision", "jit_compile", "cache", "calibrate", "flip_average", "teacher"),
+        *(f"own_teacher.{name}" for name in OwnTeacherSettings.model_fields),
     }
 )
 
@@ -564,12 +607,16 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _stages_fit_the_image(self) -> "Settings":
-        halvings = len(self.train.filters) - 1 + (self.train.stem_stride == 2)
-        if self.image.size >> halvings < 1:
-            raise ValueError(
-                f"train.filters has {len(self.train.filters)} stages, too many for an image of "
-                f"{self.image.size} pixels; drop some stages"
-            )
+        for name, filters in (
+            ("filters", self.train.filters),
+            ("own_teacher.filters", self.train.own_teacher.filters or []),
+        ):
+            halvings = len(filters) - 1 + (self.train.stem_stride == 2)
+            if filters and self.image.size >> halvings < 1:
+                raise ValueError(
+                    f"train.{name} has {len(filters)} stages, too many for an image of "
+                    f"{self.image.size} pixels; drop some stages"
+                )
         return self
 
     @model_validator(mode="after")

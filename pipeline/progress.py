@@ -13,8 +13,10 @@ class ProgressListener(Protocol):
     def on_progress(self, fraction: float, text: str) -> None:
         """A share in [0, 1] of the current stage is done."""
 
-    def on_epoch(self, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
-        """Epoch `epoch` of `epochs`, counted from 1, has ended."""
+    def on_epoch(
+        self, epoch: int, epochs: int, metrics: Mapping[str, float], whose: str = ""
+    ) -> None:
+        """Epoch `epoch` of `epochs`, counted from 1, has ended; `whose` goes before the word."""
 
 
 _listener: ProgressListener | None = None
@@ -35,9 +37,9 @@ def report(fraction: float, text: str) -> None:
         _listener.on_progress(fraction, text)
 
 
-def epoch_done(epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
-    """Reports the end of an epoch, counted from 1."""
+def epoch_done(epoch: int, epochs: int, metrics: Mapping[str, float], whose: str = "") -> None:
+    """Reports the end of an epoch, counted from 1, of the exported network or `whose`."""
     told = ", ".join(f"{key} {value:.4f}" for key, value in metrics.items())
-    _LOGGER.info("epoch %d/%d: %s", epoch, epochs, told)
+    _LOGGER.info("%sepoch %d/%d: %s", whose, epoch, epochs, told)
     if _listener is not None:
-        _listener.on_epoch(epoch, epochs, metrics)
+        _listener.on_epoch(epoch, epochs, metrics, whose)

@@ -90,11 +90,13 @@ class RunScreen:
         if self._current is not None:
             self._current.fraction, self._current.text = fraction, text
 
-    def on_epoch(self, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
+    def on_epoch(
+        self, epoch: int, epochs: int, metrics: Mapping[str, float], whose: str = ""
+    ) -> None:
         """See `pipeline.progress.ProgressListener`."""
         if not self._console.is_terminal:
             told = ", ".join(f"{key} {value:.4f}" for key, value in sorted(metrics.items()))
-            self._console.print(f"  epoch {epoch}/{epochs}: {told}", soft_wrap=True)
+            self._console.print(f"  {whose}epoch {epoch}/{epochs}: {told}", soft_wrap=True)
 
     def _finish(self, node_id: str, state: str, seconds: float) -> None:
         row = self._rows[node_id]

@@ -1,5 +1,6 @@
 """Trainer's entry point: trains the CNN behind the transform graph and exports it."""
 
+import shutil
 from pathlib import Path
 
 import keras
@@ -37,38 +38,71 @@ def run_fn(fn_args: FnArgs) -> None:
     settings = search_space.overlay(
         TrainSettings.model_validate_json(config["train"]), fn_args.hyperparameters
     )
+    checkpoints = CheckpointFolder.for_inputs(config["checkpoint_root"], fn_args)
+    taught = _with_own_teacher(settings, fn_args, checkpoints)
+    exported, data = _train(taught, fn_args, checkpoints, Path(fn_args.model_run_dir))
+    _write_reports(fn_args, exported, data.source, settings, checkpoints)
+    _export(exported, data, fn_args, fn_args.serving_model_dir)
+    checkpoints.remove()
+
+
+def _with_own_teacher(
+    settings: TrainSettings, fn_args: FnArgs, checkpoints: CheckpointFolder
+) -> TrainSettings:
+    """Trains the teacher that the settings ask for, unless a killed run has; names its model."""
+    if not settings.own_teacher.epochs:
+        return settings
+    own = checkpoints.own_teacher
+    if not own.exported.exists():
+        logs = Path(fn_args.model_run_dir) / "own_teacher"
+        network, data = _train(settings.of_own_teacher(), fn_args, own, logs, "teacher's ")
+        partial = own.exported.with_suffix(".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        _export(network, data, fn_args, str(partial))
+        partial.rename(own.exported)
+    return settings.model_copy(update={"teacher": str(own.exported)})
+
+
+def _train(
+    settings: TrainSettings,
+    fn_args: FnArgs,
+    checkpoints: CheckpointFolder,
+    logs: Path,
+    whose: str = "",
+) -> tuple[keras.Model, training_setup.TrainingData]:
+    """Trains a network; gives its best epoch as it is exported, and the data."""
+    size = fn_args.custom_config["size"]
     training_setup.configure(settings)
     data = training_setup.read_data(fn_args, settings)
-    network = training_setup.compiled_network(
-        settings, config["size"], len(data.labels), data.steps
-    )
-
-    checkpoints = CheckpointFolder.for_inputs(config["checkpoint_root"], fn_args)
+    network = training_setup.compiled_network(settings, size, len(data.labels), data.steps)
     training_loop.fit(
         network,
         data,
         settings,
         callbacks=[
-            *training_callbacks(settings, checkpoints, Path(fn_args.model_run_dir)),
-            ProgressCallback(settings.epochs, data.steps),
+            *training_callbacks(settings, checkpoints, logs),
+            ProgressCallback(settings.epochs, data.steps, whose),
         ],
     )
     checkpoints.restore_best(network)
-    network = _in_float32(network, settings, config["size"])
+    network = _in_float32(network, settings, size)
     exported = model.flip_averaged(network) if settings.flip_average else network
     if settings.calibrate:
         temperature.fold(network, temperature.fit(exported, data.validate))
+    return exported, data
 
-    _write_reports(fn_args, exported, data.source, settings, checkpoints)
+
+def _export(
+    network: keras.Model, data: training_setup.TrainingData, fn_args: FnArgs, folder: str
+) -> None:
     signatures.export(
-        exported,
+        network,
         data.transform_output,
         data.labels,
-        config["size"],
-        fn_args.serving_model_dir,
-        config["model_name"],
+        fn_args.custom_config["size"],
+        folder,
+        fn_args.custom_config["model_name"],
     )
-    checkpoints.remove()
 
 
 def _in_float32(network: keras.Model, settings: TrainSettings, size: int) -> keras.Model:
