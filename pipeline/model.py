@@ -3,6 +3,7 @@
 import keras
 
 from pipeline.config import TrainSettings
+from pipeline.normalization import FusedBatchNormalization
 
 LOGITS_LAYER = "logits"
 
@@ -76,7 +77,7 @@ def _normalized_convolution(
         name=name,
     )(x)
     # Keras' default momentum of 0.99 lags behind by more than a small data set's first epochs.
-    return keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
+    return FusedBatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
 
 
 def flip_averaged(network: keras.Model) -> keras.Model:
