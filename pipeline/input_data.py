@@ -134,4 +134,8 @@ def evaluation_batches(examples: tf.data.Dataset, settings: TrainSettings) -> tf
     batches = examples.batch(settings.batch_size)
     if settings.cache == "memory":
         batches = batches.cache()
-    return batches.prefetch(tf.data.AUTOTUNE)
+    # Each evaluation ends an iterator, and one that autotunes was seen to take 45 seconds for that:
+    # TensorFlow waits for a thread of its own that sleeps.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.prefetch(2).with_options(options)
