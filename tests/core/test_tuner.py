@@ -9,14 +9,12 @@ import keras_tuner
 import pytest
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from pipeline import config, lineage, metadata_store, runner, search_space, tuner
+from pipeline import config, search_space, tuner
 from pipeline.checkpoints import CheckpointFolder
 from pipeline.config import Search, TrainSettings, TunerSettings
-from pipeline.drawn_sample import draw_archive
 from pipeline.errors import UserError
-from pipeline.pipeline import create_pipeline
 from pipeline.train_record import read_train_settings
-from pipeline.workspace import Workspace
+from tests.core.training_run import SMALL, Silent, train
 
 _ON = "tuner.enabled=true"
 
@@ -106,24 +104,15 @@ def test_hyperparameters_that_do_not_fit_are_a_mistake(
 # A search, through the components of a run.
 
 
-class _Silent:
+class _BeforeTheTrainer(Silent):
     def on_nodes(self, node_ids: list[str]) -> None:
         assert node_ids[-2:] == ["Tuner", "Trainer"]
 
-    def on_start(self, node_id: str) -> None: ...
-
-    def on_end(self, node_id: str, seconds: float, cached: bool) -> None: ...
-
-    def on_failure(self, node_id: str, seconds: float) -> None: ...
-
-    def on_stop(self, node_id: str, seconds: float) -> None: ...
-
 
 def test_the_best_settings_of_a_search_are_those_of_the_training(tmp_path: Path) -> None:
-    archive = tmp_path / "drawn.zip"
-    draw_archive(archive, train_per_class=16, eval_per_class=4, seed=0, size=16)
     settings = config.load(
         assignments=[
+            *SMALL,
             _ON,
             "tuner.algorithm=random",
             "tuner.max_trials=2",
@@ -131,21 +120,10 @@ def test_the_best_settings_of_a_search_are_those_of_the_training(tmp_path: Path)
             "tuner.search.learning_rate={min=1e-4, max=1e-2, scale='log'}",
             "tuner.search.filters={choices=[[4], [4, 8]]}",
             "tuner.search.augment.rotate={min=11, max=20}",
-            "image.size=16",
-            "train.epochs=1",
-            "train.batch_size=16",
-            "train.jit_compile=false",
-            "train.validation_fraction=0.3",
-            "validate.skew=1",
         ]
     )
-    workspace = Workspace(tmp_path / "workspace")
-    for folder in (workspace.root, workspace.pipeline_root):
-        folder.mkdir(parents=True, exist_ok=True)
-    pipeline = create_pipeline(settings, workspace, str(archive))
-    run = runner.run(pipeline, _Silent(), last_node="Trainer")
+    outputs = train(settings, tmp_path, _BeforeTheTrainer())
 
-    outputs = lineage.run_outputs(metadata_store.sqlite(workspace), run)
     (results,) = Path(outputs["Tuner", "tuner_results"].uri).iterdir()
     trials = json.loads(results.read_text())
     assert len(trials) == 2
@@ -157,7 +135,6 @@ def test_the_best_settings_of_a_search_are_those_of_the_training(tmp_path: Path)
     assert used["filters"] == json.loads(best["filters"])
     assert used["augment"]["rotate"] == best["augment.rotate"] > 10.0
     assert used["epochs"] == 1
-    assert list(workspace.checkpoints.iterdir()) == []
 
 
 # Going on after a kill. What a trial trains is the test above's; here it only counts.

@@ -30,6 +30,7 @@ from pipeline.pipeline import create_pipeline
 from pipeline.preprocessing import LABELS_VOCABULARY
 from pipeline.signatures import pixel_moments
 from pipeline.workspace import Workspace
+from tests.core.training_run import Silent
 
 _SIZE = 48
 _EVAL_PER_CLASS = 4
@@ -110,16 +111,6 @@ def _wait_for(port: int) -> None:
     raise TimeoutError(f"nothing listens on port {port}")
 
 
-class _Quiet:
-    """A listener that tells nobody."""
-
-    def on_nodes(self, node_ids: list[str]) -> None: ...
-    def on_start(self, node_id: str) -> None: ...
-    def on_end(self, node_id: str, seconds: float, cached: bool) -> None: ...
-    def on_failure(self, node_id: str, seconds: float) -> None: ...
-    def on_stop(self, node_id: str, seconds: float) -> None: ...
-
-
 @dataclass(frozen=True)
 class Run:
     """What the data components have written: `root` is the folder of all artifacts."""
@@ -149,7 +140,7 @@ def _run(archive: Path, folder: Path, beam_args: list[str]) -> Run:
     settings = config.load(assignments=[f"run.beam_args={beam_args}"])
     workspace = Workspace(folder)
     pipeline = create_pipeline(settings, workspace, str(archive))
-    runner.run(pipeline, _Quiet(), last_node="Transform")
+    runner.run(pipeline, Silent(), last_node="Transform")
     return Run(workspace.pipeline_root)
 
 
