@@ -50,7 +50,7 @@ class RecordingScreen(RunScreen):
     ) -> None:
         """See `pipeline.progress.ProgressListener`."""
         self._epochs.append([])
-        super().on_epoch(epoch, epochs, metrics)
+        super().on_epoch(epoch, epochs, metrics, whose)
 
 
 def main() -> int:
