@@ -206,6 +206,13 @@ class TrainSettings(Section):
     residual_blocks: int = Field(
         0, ge=0, le=4, description="Blocks of two convolutions and a shortcut that end a stage."
     )
+    squeeze_excite: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="What a residual block's channels are divided by in its squeeze-excite gate; "
+        "0 is without gates.",
+    )
     activation: Literal["relu", "elu", "gelu", "silu"] = Field(
         "relu", description="Activation after each batch normalization."
     )

@@ -18,7 +18,7 @@ def build_model(settings: TrainSettings, size: int, classes: int) -> keras.Model
 
     Args:
       settings: `filters`, `stem_stride`, `convolutions`, `residual_blocks`, `activation`,
-        `dropout` and `l2` are used.
+        `squeeze_excite`, `dropout` and `l2` are used.
       size: Height and width of the image, in pixels.
       classes: Number of logits.
 
@@ -59,8 +59,22 @@ def _residual_block(
 ) -> keras.KerasTensor:
     change = _convolution(x, filters, 1, settings, name=f"{name}_conv0")
     change = _normalized_convolution(change, filters, 1, settings, name=f"{name}_conv1")
+    if settings.squeeze_excite:
+        change = _gated(change, max(filters // settings.squeeze_excite, 1), name=f"{name}_gate")
     x = keras.layers.Add(name=f"{name}_add")([x, change])
     return keras.layers.Activation(settings.activation, name=f"{name}_act")(x)
+
+
+def _gated(x: keras.KerasTensor, squeezed: int, name: str) -> keras.KerasTensor:
+    """Weighs each channel by what the means of all tell.
+
+    Hu et al., 2018, "Squeeze-and-Excitation Networks".
+    """
+    # 1x1 convolutions and not Dense layers: int8 scales for each channel in TFLite.
+    gate = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool")(x)
+    gate = keras.layers.Conv2D(squeezed, 1, activation="relu", name=f"{name}_squeeze")(gate)
+    gate = keras.layers.Conv2D(x.shape[-1], 1, activation="sigmoid", name=f"{name}_excite")(gate)
+    return keras.layers.Multiply(name=f"{name}_weigh")([x, gate])
 
 
 def _normalized_convolution(

@@ -43,6 +43,18 @@ def test_a_residual_block_is_two_convolutions_around_a_shortcut() -> None:
     assert count(residual, keras.layers.Add) == stages * 2
 
 
+def test_squeeze_excite_gates_the_channels_of_each_residual_block() -> None:
+    network, images = _network(residual_blocks=1, squeeze_excite=4), _images()
+    gate = network.get_layer("stage1_block0_gate_excite")
+    weighed = network.get_layer("stage1_block0_gate_weigh")
+    probe = keras.Model(network.input, [weighed.input[0], gate.output, weighed.output])
+    change, shares, product = (value.numpy() for value in probe(images))
+    assert network.get_layer("stage1_block0_gate_squeeze").filters == 12 // 4
+    assert shares.shape == (6, 1, 1, 12)
+    assert ((shares > 0.0) & (shares < 1.0)).all()
+    assert np.allclose(product, change * shares, atol=1e-6)
+
+
 def test_the_flip_average_is_the_mean_of_the_logits_of_both_mirror_images() -> None:
     network, images = _network(), _images()
     expected = (network(images).numpy() + network(images[:, :, ::-1]).numpy()) / 2
