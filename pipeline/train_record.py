@@ -9,9 +9,18 @@ from pipeline.config import TrainSettings
 _FILE = "settings.json"
 
 
-def write_train_settings(folder: Path, settings: TrainSettings) -> None:
-    """Writes them into the folder of the Trainer's reports."""
-    (folder / _FILE).write_text(settings.model_dump_json(indent=2) + "\n", encoding="utf-8")
+def write_train_settings(folder: Path, settings: TrainSettings, teacher_fingerprint: str) -> None:
+    """Writes them into the folder of the Trainer's reports.
+
+    The teacher goes by the fingerprint of its files: its path would mean nothing elsewhere.
+
+    Args:
+      folder: Must exist.
+      settings: As they were used.
+      teacher_fingerprint: As `teacher.with_found_teacher` gives it; empty without a teacher.
+    """
+    recorded = settings.model_copy(update={"teacher": teacher_fingerprint or None})
+    (folder / _FILE).write_text(recorded.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def read_train_settings(folder: Path) -> dict[str, Any]:

@@ -28,8 +28,9 @@ def run_fn(fn_args: FnArgs) -> None:
 
     Args:
       fn_args: From TFX's Trainer. `custom_config` holds `train` (JSON of TrainSettings), `size`
-        (side of the image in pixels), `model_name`, and `checkpoint_root`, a folder that outlives
-        the run. `hyperparameters` are those that the Tuner found, if it was asked.
+        (side of the image in pixels), `model_name`, `teacher_fingerprint`, and `checkpoint_root`,
+        a folder that outlives the run. `hyperparameters` are those that the Tuner found, if it was
+        asked.
 
     Writes the SavedModel to `serving_model_dir`; to `model_run_dir` TensorBoard logs, the history,
     and the classification report and confusion matrix of the eval split, as JSON and PNG.
@@ -129,4 +130,4 @@ def _write_reports(
     logits = network.predict(eval_batches.map(lambda image, _: image), verbose=0)
     history = checkpoints.read_history()
     training_report.write(folder, source.labels, truth, np.argmax(logits, axis=1), history)
-    write_train_settings(folder, settings)
+    write_train_settings(folder, settings, fn_args.custom_config["teacher_fingerprint"])

@@ -7,6 +7,7 @@ import pytest
 from pipeline.config import TrainSettings
 from pipeline.errors import UserError
 from pipeline.teacher import with_found_teacher
+from pipeline.train_record import read_train_settings, write_train_settings
 from tests.core.pushed import push
 
 
@@ -49,3 +50,14 @@ def test_a_model_that_has_changed_since_is_refused(tmp_path: Path) -> None:
     (tmp_path / "1" / "saved_model.pb").write_text("two")
     with pytest.raises(UserError, match="is not as it was pushed: saved_model"):
         _find(tmp_path)
+
+
+def test_a_training_is_recorded_with_the_fingerprint_of_its_teacher_and_no_path(
+    tmp_path: Path,
+) -> None:
+    fingerprint = push(tmp_path / "models" / "1", "one")
+    found = with_found_teacher(TrainSettings(teacher=str(tmp_path / "models")))
+    write_train_settings(tmp_path, *found)
+    recorded = read_train_settings(tmp_path)
+    assert recorded["teacher"] == fingerprint
+    assert str(tmp_path) not in str(recorded)

@@ -101,7 +101,7 @@ def test_the_manifest_tells_the_train_settings_that_a_search_found(
     model: Artifact, tmp_path: Path
 ) -> None:
     model_run = make(standard_artifacts.ModelRun(), tmp_path / "run")
-    write_train_settings(tmp_path / "run", TrainSettings(dropout=0.125))
+    write_train_settings(tmp_path / "run", TrainSettings(dropout=0.125), "")
     context = {"settings": {"train": {"dropout": 0.3}, "image": {"size": 48}}}
     push(tmp_path / "base", tmp_path, json.dumps(context), model=model, model_run=model_run)
     manifest = Manifest.read(tmp_path / "base" / "1")
