@@ -14,9 +14,13 @@ from tests.core.training_run import SMALL, Silent, train
 # What it is trained with.
 
 
-def test_it_is_trained_as_the_network_is_but_for_what_is_set() -> None:
+def test_it_is_trained_as_the_network_is_but_for_what_is_set_and_answers_about_one_view() -> None:
     network = TrainSettings.model_validate(
-        {"epochs": 9, "own_teacher": {"epochs": 3, "filters": [8, 16], "mixup": 0.0}}
+        {
+            "epochs": 9,
+            "flip_average": True,
+            "own_teacher": {"epochs": 3, "filters": [8, 16], "mixup": 0.0},
+        }
         | {"augment": {"mixup": 0.2, "rotate": 5.0}}
     )
     assert network.of_own_teacher() == TrainSettings(
