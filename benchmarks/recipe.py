@@ -4,7 +4,7 @@ r"""Compares ways to train on the validation part that is cut from the train spl
         --variants benchmarks/recipe.toml [--write]
 
 Each variant is the profile's train settings with some others. It is trained from scratch on the
-examples and the transform graph of the workspace's last run, and judged on images of the train
+examples and the transform graph of the workspace's last run, and judged on a tenth of the train
 split that it is not trained on; the eval split is not read. What was measured is kept in
 `recipe.json` beside the variants, so that a search that was stopped goes on with the variants that
 are left. `--write` puts the table into benchmarks/README.md.
@@ -82,7 +82,9 @@ def read_variants(path: Path, base: TrainSettings, epochs: int) -> dict[str, Tra
     variants = {}
     for name, values in tables.items():
         try:
-            variants[name] = config.with_values(base, _flat(values) | {"epochs": epochs})
+            variants[name] = config.with_values(
+                base, {"validation_fraction": 0.1} | _flat(values) | {"epochs": epochs}
+            )
         except (ValidationError, KeyError) as error:
             raise UserError(f"The variant {name!r} of {path} does not fit: {error}.") from None
     return variants

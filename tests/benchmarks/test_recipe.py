@@ -10,7 +10,7 @@ from pipeline import config
 from pipeline.config import TrainSettings
 from pipeline.errors import UserError
 
-_BASE = TrainSettings()
+_BASE = TrainSettings(validation_fraction=0.05)
 
 
 def _variants(folder: Path, text: str) -> dict[str, TrainSettings]:
@@ -19,10 +19,12 @@ def _variants(folder: Path, text: str) -> dict[str, TrainSettings]:
     return read_variants(path, _BASE, epochs=3)
 
 
-def test_a_variant_changes_what_it_names_and_the_epochs_alone(tmp_path: Path) -> None:
+def test_a_variant_changes_what_it_names_the_epochs_and_the_validation_part_alone(
+    tmp_path: Path,
+) -> None:
     variants = _variants(tmp_path, "[plain]\n[wide]\nfilters = [64, 128]\naugment.mixup = 0.2\n")
 
-    assert variants["plain"] == _BASE.model_copy(update={"epochs": 3})
+    assert variants["plain"] == _BASE.model_copy(update={"epochs": 3, "validation_fraction": 0.1})
     assert variants["wide"].filters == [64, 128]
     assert variants["wide"].augment == _BASE.augment.model_copy(update={"mixup": 0.2})
 
