@@ -57,9 +57,17 @@ class CheckpointFolder:
 
     def usable_backup(self) -> Path:
         """The folder of BackupAndRestore, emptied if a kill left nothing in it that loads."""
-        if not any(_loads(self.backup, suffix) for suffix in ("", ".bkp")):
+        if self._epoch_of_backup() is None:
             shutil.rmtree(self.backup, ignore_errors=True)
         return self.backup
+
+    def epochs_done(self) -> int:
+        """Epochs after which BackupAndRestore goes on."""
+        return self._epoch_of_backup() or 0
+
+    def _epoch_of_backup(self) -> int | None:
+        epochs = (_epoch_of(self.backup, suffix) for suffix in ("", ".bkp"))
+        return next((epoch for epoch in epochs if epoch is not None), None)
 
     @property
     def best_weights(self) -> Path:
@@ -92,13 +100,14 @@ class CheckpointFolder:
         shutil.rmtree(self._path)
 
 
-def _loads(backup: Path, suffix: str) -> bool:
+def _epoch_of(backup: Path, suffix: str) -> int | None:
+    """The epoch after which a copy goes on, or none if the copy does not load."""
+    metadata = backup / f"training_metadata.json{suffix}"
     try:
-        json.loads((backup / f"training_metadata.json{suffix}").read_text(encoding="utf-8"))
         with h5py.File(backup / f"latest.weights.h5{suffix}"):
-            return True
-    except (OSError, ValueError):
-        return False
+            return int(json.loads(metadata.read_text(encoding="utf-8"))["epoch"])
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _numbers(row: dict[str, str]) -> dict[str, float] | None:

@@ -188,6 +188,11 @@ class TrainSettings(Section):
     seed: int = Field(
         1, ge=0, lt=2**31, description="Seed of weights, shuffling, augmentation and dropout."
     )
+    small_first: Fraction = Field(
+        0.0,
+        description="Share of the epochs, the first ones, whose images are shrunk to two thirds of "
+        "their side: less than half the time.",
+    )
     loop: Literal["fit", "custom"] = Field(
         "fit",
         description="custom is a loop written out in pipeline/training_loop.py, with the same "
@@ -297,6 +302,10 @@ class TrainSettings(Section):
                 "set train.own_teacher.epochs=0 to learn from train.teacher"
             )
         return self
+
+    def small_size(self, size: int) -> int:
+        """Side of the images of the first epochs, in pixels, under `small_first`."""
+        return size * 2 // 3
 
     def of_own_teacher(self) -> "TrainSettings":
         """The settings that its teacher is trained with."""
@@ -617,15 +626,17 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _stages_fit_the_image(self) -> "Settings":
+        train, size = self.train, self.image.size
+        smallest = train.small_size(size) if train.small_first else size
         for name, filters in (
-            ("filters", self.train.filters),
-            ("own_teacher.filters", self.train.own_teacher.filters or []),
+            ("filters", train.filters),
+            ("own_teacher.filters", train.own_teacher.filters or []),
         ):
-            halvings = len(filters) - 1 + (self.train.stem_stride == 2)
-            if filters and self.image.size >> halvings < 1:
+            halvings = len(filters) - 1 + (train.stem_stride == 2)
+            if filters and smallest >> halvings < 1:
                 raise ValueError(
                     f"train.{name} has {len(filters)} stages, too many for an image of "
-                    f"{self.image.size} pixels; drop some stages"
+                    f"{smallest} pixels; drop some stages"
                 )
         return self
 

@@ -93,7 +93,11 @@ def _is_validation(raw: Mapping[str, tf.Tensor], fraction: float) -> tf.Tensor:
 
 
 def training_batches(
-    examples: tf.data.Dataset, count: int, settings: TrainSettings, teach: Teach | None = None
+    examples: tf.data.Dataset,
+    count: int,
+    settings: TrainSettings,
+    teach: Teach | None = None,
+    small: int = 0,
 ) -> tf.data.Dataset:
     """Endless, shuffled, augmented batches; the last batch of a pass is filled from the next pass.
 
@@ -103,9 +107,11 @@ def training_batches(
       settings: `batch_size`, `cache`, `seed` and `augment` are used.
       teach: From the augmented, mixed images and their labels to the labels that are trained on;
         see `pipeline.distillation`.
+      small: How many batches, the first ones, are of images that are shrunk after all else.
 
     Returns:
-      float32[batch, size, size, 1] and float32[batch, classes].
+      float32[batch, size, size, 1] and float32[batch, classes]; with `settings.small_first`, the
+      element spec leaves the sides open.
     """
     if settings.cache == "memory":
         examples = examples.cache()
@@ -122,11 +128,31 @@ def training_batches(
         images, labels = mixup(images, batch[1], settings.augment.mixup, mixing)
         return images, labels if teach is None else teach(images, labels)
 
-    return (
-        tf.data.Dataset.zip(batches, seeds)
-        .map(change, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .prefetch(tf.data.AUTOTUNE)
+    changed = tf.data.Dataset.zip(batches, seeds).map(
+        change, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
+    if settings.small_first:
+        changed = _shrunk_at_first(changed, small, settings)
+    return changed.prefetch(tf.data.AUTOTUNE)
+
+
+def _shrunk_at_first(
+    batches: tf.data.Dataset, small: int, settings: TrainSettings
+) -> tf.data.Dataset:
+    """Learning from small images first (Tan and Le, 2021, "EfficientNetV2", section 4)."""
+    count, side, _, channels = batches.element_spec[0].shape
+    shrunk = settings.small_size(side)
+
+    def shrink(index: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        images, labels = batch
+        images = tf.cond(
+            index < small,
+            lambda: tf.image.resize(images, [shrunk, shrunk], antialias=True),
+            lambda: images,
+        )
+        return tf.ensure_shape(images, [count, None, None, channels]), labels
+
+    return batches.enumerate().map(shrink, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
 def evaluation_batches(examples: tf.data.Dataset, settings: TrainSettings) -> tf.data.Dataset:

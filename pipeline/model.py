@@ -8,7 +8,7 @@ from pipeline.normalization import FusedBatchNormalization
 LOGITS_LAYER = "logits"
 
 
-def build_model(settings: TrainSettings, size: int, classes: int) -> keras.Model:
+def build_model(settings: TrainSettings, size: int | None, classes: int) -> keras.Model:
     """Builds the uncompiled CNN.
 
     Each stage is `convolutions` times Conv2D, BatchNormalization and activation, then
@@ -19,7 +19,7 @@ def build_model(settings: TrainSettings, size: int, classes: int) -> keras.Model
     Args:
       settings: `filters`, `stem_stride`, `convolutions`, `residual_blocks`, `activation`,
         `squeeze_excite`, `dropout` and `l2` are used.
-      size: Height and width of the image, in pixels.
+      size: Height and width of the image, in pixels; none leaves them open.
       classes: Number of logits.
 
     Returns:

@@ -74,7 +74,7 @@ def _train(
     """Trains a network; gives its best epoch as it is exported, and the data."""
     size = fn_args.custom_config["size"]
     training_setup.configure(settings)
-    data = training_setup.read_data(fn_args, settings)
+    data = training_setup.read_data(fn_args, settings, checkpoints.epochs_done())
     network = training_setup.compiled_network(settings, size, len(data.labels), data.steps)
     training_loop.fit(
         network,
@@ -86,7 +86,7 @@ def _train(
         ],
     )
     checkpoints.restore_best(network)
-    network = _in_float32(network, settings, size)
+    network = _as_exported(network, settings, size)
     exported = model.flip_averaged(network) if settings.flip_average else network
     if settings.calibrate:
         temperature.fold(network, temperature.fit(exported, data.validate))
@@ -106,10 +106,8 @@ def _export(
     )
 
 
-def _in_float32(network: keras.Model, settings: TrainSettings, size: int) -> keras.Model:
-    """The same model without operations in half precision, which TFLite can't convert."""
-    if keras.mixed_precision.global_policy().name == "float32":
-        return network
+def _as_exported(network: keras.Model, settings: TrainSettings, size: int) -> keras.Model:
+    """The same model for one size, without half precision: TFLite can convert neither."""
     keras.mixed_precision.set_global_policy("float32")
     exported = model.build_model(settings, size, network.output_shape[-1])
     exported.set_weights(network.get_weights())

@@ -54,7 +54,7 @@ def _fit_by_steps(
     epochs: int,
     callbacks: list[keras.callbacks.Callback],
 ) -> keras.callbacks.History:
-    _make_variables(network)
+    _make_variables(network, data.validate.element_spec)
     step = _step_function(network, data.class_weights)
     batches = iter(network.distribute_strategy.experimental_distribute_dataset(data.train))
     told = keras.callbacks.CallbackList(
@@ -83,7 +83,7 @@ def _fit_by_steps(
     return network.history
 
 
-def _make_variables(network: keras.Model) -> None:
+def _make_variables(network: keras.Model, batch: tuple[tf.TensorSpec, tf.TensorSpec]) -> None:
     """Makes those of the optimizer and the metrics, which a step over several devices can't."""
     strategy = network.distribute_strategy
     with strategy.scope():
@@ -91,8 +91,7 @@ def _make_variables(network: keras.Model) -> None:
     if strategy.num_replicas_in_sync > 1:
         one_each = strategy.num_replicas_in_sync
         network.evaluate(
-            tf.zeros([one_each, *network.input_shape[1:]]),
-            tf.zeros([one_each, *network.output_shape[1:]]),
+            *(tf.zeros([one_each, *spec.shape[1:]]) for spec in batch),
             batch_size=one_each,
             verbose=0,
         )

@@ -57,13 +57,14 @@ def _policy(precision: Literal["auto", "bfloat16", "float32"]) -> str:
             return "float32"
 
 
-def read_data(fn_args: FnArgs, settings: TrainSettings) -> TrainingData:
+def read_data(fn_args: FnArgs, settings: TrainSettings, epochs_done: int = 0) -> TrainingData:
     """Reads the train split in its two parts; the eval split is left alone.
 
     Args:
       fn_args: From TFX's Trainer or Tuner.
       settings: `validation_fraction`, `class_weights`, and what `input_data` and `distillation`
         take are used.
+      epochs_done: Epochs of this training that a killed process ran.
 
     Raises:
       UserError: One of the two parts is empty, or the teacher does not fit the data.
@@ -81,6 +82,8 @@ def read_data(fn_args: FnArgs, settings: TrainSettings) -> TrainingData:
             f"{settings.validation_fraction}: {sum(counts)} images are left to train on and "
             f"{sum(held_out)} to validate on; give more images."
         )
+    steps = max(sum(counts) // settings.batch_size, 1)
+    small_epochs = max(round(settings.small_first * settings.epochs) - epochs_done, 0)
     return TrainingData(
         source=source,
         transform_output=transform_output,
@@ -91,11 +94,12 @@ def read_data(fn_args: FnArgs, settings: TrainSettings) -> TrainingData:
             distillation.teaching(
                 settings, source.labels, fn_args.custom_config["size"], transform_output
             ),
+            small=small_epochs * steps,
         ),
         validate=input_data.evaluation_batches(
             source.read(fn_args.train_files, validation), settings
         ),
-        steps=max(sum(counts) // settings.batch_size, 1),
+        steps=steps,
         class_weights=_class_weights(counts) if settings.class_weights else None,
     )
 
@@ -104,14 +108,14 @@ def compiled_network(settings: TrainSettings, size: int, classes: int, steps: in
     """Builds and compiles the network for the devices that there are.
 
     Args:
-      settings: What `model` takes, `label_smoothing` and `jit_compile` are used.
+      settings: What `model` takes, `small_first`, `label_smoothing` and `jit_compile` are used.
       size: Height and width of the image, in pixels.
       classes: Number of logits.
       steps: Steps in one pass over the train images, which schedules go by.
     """
     strategy = _strategy()
     with strategy.scope():
-        network = model.build_model(settings, size, classes)
+        network = model.build_model(settings, None if settings.small_first else size, classes)
         network.compile(
             optimizer=model.build_optimizer(settings, steps),
             loss=keras.losses.CategoricalCrossentropy(

@@ -206,6 +206,8 @@ def test_more_stages_than_the_image_can_be_halved_are_refused() -> None:
     assert "train.filters" in _refusal(six, "image.size=32", "train.stem_stride=2")
     config.load(assignments=[six, "image.size=32", "train.stem_stride=1"])
     config.load(assignments=[six, "image.size=64", "train.stem_stride=2"])
+    small = [six, "image.size=32", "train.stem_stride=1", "train.small_first=0.5"]
+    assert "an image of 21 pixels" in _refusal(*small)
 
 
 def test_a_smallest_side_above_the_largest_is_refused() -> None:

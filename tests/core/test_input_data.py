@@ -141,6 +141,17 @@ def test_augmentation_is_the_same_for_the_same_seed_and_new_for_every_batch() ->
     assert not np.allclose(first[1], first[2])
 
 
+def test_the_first_batches_are_small_where_a_share_of_the_epochs_asks_for_it() -> None:
+    growing = _settings(batch_size=5).model_copy(update={"small_first": 0.5})
+    batches = training_batches(_elements(), _COUNT, growing, small=2)
+    assert batches.element_spec[0].shape == (5, None, None, 1)
+    taken = list(batches.take(4))
+    assert [images.shape[1:] for images, _ in taken] == [(10, 10, 1)] * 2 + [(16, 16, 1)] * 2
+    for images, one_hot in taken:
+        means = images.numpy().mean(axis=(1, 2, 3))
+        assert np.allclose(means, np.argmax(one_hot, axis=1), atol=1e-4)
+
+
 # Batches to judge on.
 
 

@@ -52,7 +52,8 @@ def test_the_teacher_is_trained_once_and_then_teaches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = ["train.own_teacher.epochs=2", "train.own_teacher.filters=[4, 8]"]
-    settings = config.load(assignments=[*SMALL, "train.filters=[4]", *own])
+    more = [*own, "train.small_first=0.5", "train.precision=float32"]
+    settings = config.load(assignments=[*SMALL, "train.filters=[4]", *more])
     trained: list[TrainSettings] = []
     fit = training_loop.fit
 

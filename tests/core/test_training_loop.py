@@ -41,7 +41,7 @@ def _data(settings: TrainSettings, class_weights: dict[int, float] | None = None
     return TrainingData(
         source=cast(input_data.ExampleSource, None),
         transform_output=None,
-        train=input_data.training_batches(_examples(_COUNT, 0), _COUNT, settings),
+        train=input_data.training_batches(_examples(_COUNT, 0), _COUNT, settings, small=_STEPS),
         validate=input_data.evaluation_batches(_examples(20, 1), settings),
         steps=_STEPS,
         class_weights=class_weights,
@@ -89,8 +89,10 @@ def _train(
         ({"jit_compile": True}, None),
         ({"optimizer": "sgd", "schedule": "constant"}, {0: 0.5, 1: 1.0, 2: 2.0}),
         ({"optimizer": "adamw", "activation": "silu"}, None),
+        ({"small_first": 0.5}, None),
+        ({"small_first": 0.5, "jit_compile": True}, None),
     ],
-    ids=["as set", "XLA", "class weights", "weight decay"],
+    ids=["as set", "XLA", "class weights", "weight decay", "small first", "small first, XLA"],
 )
 def test_both_loops_give_the_same_losses_over_ten_steps(
     changed: dict[str, Any], class_weights: dict[int, float] | None
