@@ -11,9 +11,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from pipeline.config import SampleSettings
 from pipeline.drawn_sample import EXPRESSIONS, draw_archive, draw_contact_sheet, draw_face
 from pipeline.drawn_sample import archive as archive_module
 from pipeline.drawn_sample.expressions import ActionUnits, sample_action_units
+from pipeline.drawn_sample.stored import stored_sample
 from pipeline.errors import UserError
 
 
@@ -82,6 +84,18 @@ def test_size_is_the_side_in_pixels() -> None:
     image = draw_face("happy", np.random.default_rng(0), size=96)
     assert image.shape == (96, 96)
     assert image.dtype == np.uint8
+
+
+def test_a_stored_sample_is_drawn_again_for_another_size_alone(tmp_path: Path) -> None:
+    settings, drawn = SampleSettings(train_per_class=8, eval_per_class=4), []
+
+    def side(size: int) -> int:
+        path = stored_sample(tmp_path, settings, size, on_draw=lambda: drawn.append(size))
+        assert list(tmp_path.iterdir()) == [path]
+        return next(iter(_read(path).values())).shape[0]
+
+    assert [side(size) for size in (16, 16, 20)] == [16, 16, 20]
+    assert drawn == [16, 20]
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ def compile_pipeline(settings: Settings, data: str | None) -> Job:
     pipeline = create_pipeline(
         settings,
         workspace,
-        data or str(sample_path(workspace.sample, settings.sample)),
+        data or str(sample_path(workspace.sample, settings.sample, settings.image.size)),
         settings.infer.data,
         drawn=data is None,
     )

@@ -8,9 +8,10 @@ from pipeline.drawn_sample import draw_archive
 from pipeline.fingerprint import code_fingerprint, value_fingerprint
 
 
-def sample_path(folder: Path, settings: SampleSettings) -> Path:
+def sample_path(folder: Path, settings: SampleSettings, size: int) -> Path:
     """Where the archive of these settings is kept, whether it is drawn or not."""
-    digest = value_fingerprint([settings.model_dump(), code_fingerprint("pipeline.drawn_sample")])
+    code = code_fingerprint("pipeline.drawn_sample")
+    digest = value_fingerprint([settings.model_dump(), size, code])
     return folder / f"drawn-sample-{digest}.zip"
 
 
@@ -28,7 +29,7 @@ def stored_sample(
     Returns:
       Path of the zip.
     """
-    path = sample_path(folder, settings)
+    path = sample_path(folder, settings, size)
     if not path.exists():
         on_draw()
         draw_archive(
