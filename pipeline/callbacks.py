@@ -9,7 +9,7 @@ from pipeline import progress
 from pipeline.checkpoints import CheckpointFolder
 from pipeline.config import TrainSettings
 
-_MONITOR = "val_accuracy"
+_MODES = {"val_accuracy": "max", "val_loss": "min"}
 
 
 def training_callbacks(
@@ -18,19 +18,18 @@ def training_callbacks(
     """Checkpoints, history, TensorBoard and `judging_callbacks`.
 
     Args:
-      settings: `schedule`, `plateau_patience` and `early_stopping_patience` are used.
-      checkpoints: What the run before a kill left; the best accuracy so far carries over.
+      settings: `best_by`, `schedule`, `plateau_patience` and `early_stopping_patience` are used.
+      checkpoints: What the run before a kill left; the best epoch so far carries over.
       run_folder: Folder for TensorBoard's logs.
     """
-    best = checkpoints.best_accuracy()
     callbacks: list[keras.callbacks.Callback] = [
         keras.callbacks.ModelCheckpoint(
             str(checkpoints.best_weights),
-            monitor=_MONITOR,
-            mode="max",
+            monitor=settings.best_by,
+            mode=_MODES[settings.best_by],
             save_best_only=True,
             save_weights_only=True,
-            initial_value_threshold=best,
+            initial_value_threshold=checkpoints.best(settings.best_by),
         ),
         keras.callbacks.CSVLogger(str(checkpoints.history), append=True),
         keras.callbacks.TensorBoard(str(run_folder), write_graph=False),
@@ -50,7 +49,7 @@ def judging_callbacks(settings: TrainSettings) -> list[keras.callbacks.Callback]
     """Early stopping and plateau schedule, which belong to the settings.
 
     Args:
-      settings: `schedule`, `plateau_patience` and `early_stopping_patience` are used.
+      settings: `best_by`, `schedule`, `plateau_patience` and `early_stopping_patience` are used.
     """
     callbacks: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
     if settings.schedule == "plateau":
@@ -62,8 +61,8 @@ def judging_callbacks(settings: TrainSettings) -> list[keras.callbacks.Callback]
     if settings.early_stopping_patience:
         callbacks.append(
             keras.callbacks.EarlyStopping(
-                monitor=_MONITOR,
-                mode="max",
+                monitor=settings.best_by,
+                mode=_MODES[settings.best_by],
                 patience=settings.early_stopping_patience,
                 restore_best_weights=False,
             )
@@ -96,5 +95,5 @@ class ProgressCallback(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Keras calls this after each epoch, counted from 0."""
         logs = logs or {}
-        self._said = f" accuracy {logs['accuracy']:.3f}, validation {logs[_MONITOR]:.3f}"
+        self._said = f" accuracy {logs['accuracy']:.3f}, validation {logs['val_accuracy']:.3f}"
         progress.epoch_done(epoch + 1, self._epochs, logs, self._whose)

@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from typing import Literal
 
 import h5py
 import keras
@@ -71,7 +72,7 @@ class CheckpointFolder:
 
     @property
     def best_weights(self) -> Path:
-        """Weights of the epoch with the best validation accuracy."""
+        """Weights of the best epoch on the validation part."""
         return self._path / "best.weights.h5"
 
     @property
@@ -87,9 +88,10 @@ class CheckpointFolder:
             rows = [row for text in csv.DictReader(file) if (row := _numbers(text)) is not None]
         return list({row["epoch"]: row for row in rows}.values())
 
-    def best_accuracy(self) -> float | None:
-        """Best validation accuracy so far, or none before the first epoch."""
-        return max((row["val_accuracy"] for row in self.read_history()), default=None)
+    def best(self, best_by: Literal["val_accuracy", "val_loss"]) -> float | None:
+        """The best epoch's value of what tells it, or none before the first epoch."""
+        better = max if best_by == "val_accuracy" else min
+        return better((row[best_by] for row in self.read_history()), default=None)
 
     def restore_best(self, network: keras.Model) -> None:
         """Loads the best epoch's weights."""

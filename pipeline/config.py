@@ -244,8 +244,13 @@ class TrainSettings(Section):
         description="Share of the train split that early stopping and checkpoints are judged on; "
         "the eval split is left to the Evaluator.",
     )
+    best_by: Literal["val_accuracy", "val_loss"] = Field(
+        "val_accuracy",
+        description="What tells the best epoch, which is exported; val_loss wobbles less from "
+        "epoch to epoch, where the validation part is small.",
+    )
     early_stopping_patience: int = Field(
-        10, ge=0, description="Epochs without a better val_accuracy before the end; 0 never."
+        10, ge=0, description="Epochs without a better train.best_by before the end; 0 never."
     )
     label_smoothing: float = Field(0.05, ge=0.0, lt=1.0, description="Share moved off the label.")
     teacher: str | None = Field(
@@ -350,7 +355,7 @@ class Search(Section):
 # They decide how long a trial takes or what it is judged on, or leave the result alone.
 _NOT_SEARCHED = frozenset(
     {
-        *("epochs", "seed", "validation_fraction", "early_stopping_patience"),
+        *("epochs", "seed", "validation_fraction", "best_by", "early_stopping_patience"),
         *("loop", "precision", "jit_compile", "cache", "calibrate", "flip_average", "teacher"),
         *(f"own_teacher.{name}" for name in OwnTeacherSettings.model_fields),
     }

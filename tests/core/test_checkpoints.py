@@ -97,7 +97,7 @@ def checkpoints(tmp_path: Path) -> CheckpointFolder:
 
 def test_there_is_no_history_before_the_first_epoch(checkpoints: CheckpointFolder) -> None:
     assert checkpoints.read_history() == []
-    assert checkpoints.best_accuracy() is None
+    assert checkpoints.best("val_accuracy") is None
 
 
 def test_an_epoch_that_ran_twice_is_told_once_and_as_it_ran_last(
@@ -109,7 +109,8 @@ def test_an_epoch_that_ran_twice_is_told_once_and_as_it_ran_last(
     history = checkpoints.read_history()
     assert [row["epoch"] for row in history] == [0, 1, 2]
     assert [row["val_accuracy"] for row in history] == [0.2, 0.6, 0.5]
-    assert checkpoints.best_accuracy() == 0.6
+    assert checkpoints.best("val_accuracy") == 0.6
+    assert checkpoints.best("val_loss") == 0.5
 
 
 @pytest.mark.parametrize("torn", ["", "epo", "2", "2,0.7,0.", "2,0.7,0.5,0.5,"])
@@ -259,6 +260,18 @@ def test_a_resumed_training_does_not_take_worse_weights_for_the_best(
     checkpoints.history.write_text(_HEADER + "0,1.0,0.1,1.0,0.1\n")
     _train(checkpoints, tmp_path / "second")
     assert checkpoints.best_weights.read_bytes() == best
+
+
+@pytest.mark.parametrize(("best_by", "kept"), [("val_accuracy", True), ("val_loss", False)])
+def test_the_best_epoch_is_told_by_what_the_settings_name(
+    checkpoints: CheckpointFolder, tmp_path: Path, best_by: str, kept: bool
+) -> None:
+    with pytest.raises(KilledError):
+        _train(checkpoints, tmp_path / "first", kill=_killed_after(0))
+    first = checkpoints.best_weights.read_bytes()
+    checkpoints.history.write_text(_HEADER + "0,1.0,0.1,1.0,9.9\n")
+    _train(checkpoints, tmp_path / "second", best_by=best_by)
+    assert (checkpoints.best_weights.read_bytes() == first) == kept
 
 
 # Which callbacks there are.
