@@ -7,9 +7,9 @@ import keras
 
 from pipeline import progress
 from pipeline.checkpoints import CheckpointFolder
-from pipeline.config import TrainSettings
+from pipeline.config import BestBy, TrainSettings
 
-_MODES = {"val_accuracy": "max", "val_loss": "min"}
+_MODES: dict[BestBy, str] = {"val_accuracy": "max", "val_loss": "min"}
 
 
 def training_callbacks(
@@ -18,7 +18,7 @@ def training_callbacks(
     """Checkpoints, history, TensorBoard and `judging_callbacks`.
 
     Args:
-      settings: `best_by`, `schedule`, `plateau_patience` and `early_stopping_patience` are used.
+      settings: `best_by` and what `judging_callbacks` takes are used.
       checkpoints: What the run before a kill left; the best epoch so far carries over.
       run_folder: Folder for TensorBoard's logs.
     """
@@ -49,7 +49,8 @@ def judging_callbacks(settings: TrainSettings) -> list[keras.callbacks.Callback]
     """Early stopping and plateau schedule, which belong to the settings.
 
     Args:
-      settings: `best_by`, `schedule`, `plateau_patience` and `early_stopping_patience` are used.
+      settings: `best_by`, `schedule`, `plateau_patience` and
+        `early_stopping_patience` are used.
     """
     callbacks: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
     if settings.schedule == "plateau":

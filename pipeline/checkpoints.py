@@ -5,11 +5,12 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
-from typing import Literal
 
 import h5py
 import keras
 from tfx.components.trainer.fn_args_utils import FnArgs
+
+from pipeline.config import BestBy
 
 
 class CheckpointFolder:
@@ -88,7 +89,7 @@ class CheckpointFolder:
             rows = [row for text in csv.DictReader(file) if (row := _numbers(text)) is not None]
         return list({row["epoch"]: row for row in rows}.values())
 
-    def best(self, best_by: Literal["val_accuracy", "val_loss"]) -> float | None:
+    def best(self, best_by: BestBy) -> float | None:
         """The best epoch's value of what tells it, or none before the first epoch."""
         better = max if best_by == "val_accuracy" else min
         return better((row[best_by] for row in self.read_history()), default=None)

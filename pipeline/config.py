@@ -23,6 +23,7 @@ _CPU = r"^([1-9]\d*|\d+\.\d+|[1-9]\d*m)$"
 _MEMORY = r"^[1-9]\d*(Mi|Gi|Ti|M|G|T)$"
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+BestBy = Literal["val_accuracy", "val_loss"]
 
 
 class Section(BaseModel):
@@ -191,7 +192,7 @@ class TrainSettings(Section):
     small_first: Fraction = Field(
         0.0,
         description="Share of the epochs, the first ones, whose images are shrunk to two thirds of "
-        "their side: less than half the time.",
+        "their side: about half the time a step.",
     )
     loop: Literal["fit", "custom"] = Field(
         "fit",
@@ -244,7 +245,7 @@ class TrainSettings(Section):
         description="Share of the train split that early stopping and checkpoints are judged on; "
         "the eval split is left to the Evaluator.",
     )
-    best_by: Literal["val_accuracy", "val_loss"] = Field(
+    best_by: BestBy = Field(
         "val_accuracy",
         description="What tells the best epoch, which is exported; val_loss wobbles less from "
         "epoch to epoch, where the validation part is small.",
@@ -308,9 +309,14 @@ class TrainSettings(Section):
             )
         return self
 
-    def small_size(self, size: int) -> int:
-        """Side of the images of the first epochs, in pixels, under `small_first`."""
-        return size * 2 // 3
+    @property
+    def small_epochs(self) -> int:
+        """How many of the epochs, the first ones, are of small images."""
+        return round(self.small_first * self.epochs)
+
+    def smallest_size(self, size: int) -> int:
+        """Side of the smallest train images, in pixels, where whole ones have `size`."""
+        return size * 2 // 3 if self.small_first else size
 
     def of_own_teacher(self) -> "TrainSettings":
         """The settings that its teacher is trained with."""
@@ -631,8 +637,8 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _stages_fit_the_image(self) -> "Settings":
-        train, size = self.train, self.image.size
-        smallest = train.small_size(size) if train.small_first else size
+        train = self.train
+        smallest = train.smallest_size(self.image.size)
         for name, filters in (
             ("filters", train.filters),
             ("own_teacher.filters", train.own_teacher.filters or []),

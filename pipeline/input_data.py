@@ -141,7 +141,7 @@ def _shrunk_at_first(
 ) -> tf.data.Dataset:
     """Learning from small images first (Tan and Le, 2021, "EfficientNetV2", section 4)."""
     count, side, _, channels = batches.element_spec[0].shape
-    shrunk = settings.small_size(side)
+    shrunk = settings.smallest_size(side)
 
     def shrink(index: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         images, labels = batch

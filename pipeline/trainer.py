@@ -107,7 +107,7 @@ def _export(
 
 
 def _as_exported(network: keras.Model, settings: TrainSettings, size: int) -> keras.Model:
-    """The same model for one size, without half precision: TFLite can convert neither."""
+    """The same model for one size, and without half precision, which TFLite can't convert."""
     keras.mixed_precision.set_global_policy("float32")
     exported = model.build_model(settings, size, network.output_shape[-1])
     exported.set_weights(network.get_weights())

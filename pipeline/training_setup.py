@@ -83,7 +83,6 @@ def read_data(fn_args: FnArgs, settings: TrainSettings, epochs_done: int = 0) ->
             f"{sum(held_out)} to validate on; give more images."
         )
     steps = max(sum(counts) // settings.batch_size, 1)
-    small_epochs = max(round(settings.small_first * settings.epochs) - epochs_done, 0)
     return TrainingData(
         source=source,
         transform_output=transform_output,
@@ -94,7 +93,7 @@ def read_data(fn_args: FnArgs, settings: TrainSettings, epochs_done: int = 0) ->
             distillation.teaching(
                 settings, source.labels, fn_args.custom_config["size"], transform_output
             ),
-            small=small_epochs * steps,
+            small=max(settings.small_epochs - epochs_done, 0) * steps,
         ),
         validate=input_data.evaluation_batches(
             source.read(fn_args.train_files, validation), settings
