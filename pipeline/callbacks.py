@@ -49,7 +49,7 @@ def judging_callbacks(settings: TrainSettings) -> list[keras.callbacks.Callback]
     """Early stopping and plateau schedule, which belong to the settings.
 
     Args:
-      settings: `best_by`, `schedule`, `plateau_patience` and
+      settings: `best_by`, `small_first`, `schedule`, `plateau_patience` and
         `early_stopping_patience` are used.
     """
     callbacks: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
@@ -66,6 +66,8 @@ def judging_callbacks(settings: TrainSettings) -> list[keras.callbacks.Callback]
                 mode=_MODES[settings.best_by],
                 patience=settings.early_stopping_patience,
                 restore_best_weights=False,
+                # Judged on whole images, a network does worse while it is shown small ones.
+                start_from_epoch=settings.small_epochs,
             )
         )
     return callbacks

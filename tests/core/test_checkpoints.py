@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from pipeline import training_loop
-from pipeline.callbacks import training_callbacks
+from pipeline.callbacks import judging_callbacks, training_callbacks
 from pipeline.checkpoints import CheckpointFolder
 from pipeline.config import TrainSettings
 from pipeline.input_data import ExampleSource
@@ -280,6 +280,17 @@ def test_the_best_epoch_is_told_by_what_the_settings_name(
 def _kinds(checkpoints: CheckpointFolder, run_folder: Path, **settings: Any) -> set[str]:
     callbacks = training_callbacks(TrainSettings(**settings), checkpoints, run_folder)
     return {type(callback).__name__ for callback in callbacks}
+
+
+def test_early_stopping_waits_for_whole_images() -> None:
+    growing = TrainSettings(epochs=10, small_first=0.6)
+    for settings, waits in ((TrainSettings(), 0), (growing, 6)):
+        (stopping,) = (
+            callback
+            for callback in judging_callbacks(settings)
+            if isinstance(callback, keras.callbacks.EarlyStopping)
+        )
+        assert stopping.start_from_epoch == waits
 
 
 def test_early_stopping_and_plateau_follow_the_settings(
