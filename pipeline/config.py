@@ -168,6 +168,7 @@ class OwnTeacherSettings(Section):
     filters: list[Annotated[int, Field(ge=1, le=4096)]] | None = Field(
         None, min_length=1, max_length=6, description="In place of train.filters."
     )
+    stem_stride: Literal[1, 2] | None = Field(None, description="In place of train.stem_stride.")
     convolutions: int | None = Field(
         None, ge=1, le=4, description="In place of train.convolutions."
     )
@@ -639,14 +640,11 @@ class Settings(Section):
     def _stages_fit_the_image(self) -> "Settings":
         train = self.train
         smallest = train.smallest_size(self.image.size)
-        for name, filters in (
-            ("filters", train.filters),
-            ("own_teacher.filters", train.own_teacher.filters or []),
-        ):
-            halvings = len(filters) - 1 + (train.stem_stride == 2)
-            if filters and smallest >> halvings < 1:
+        for name, network in (("filters", train), ("own_teacher.filters", train.of_own_teacher())):
+            stages = len(network.filters)
+            if smallest >> (stages - 1 + (network.stem_stride == 2)) < 1:
                 raise ValueError(
-                    f"train.{name} has {len(filters)} stages, too many for an image of "
+                    f"train.{name} has {stages} stages, too many for an image of "
                     f"{smallest} pixels; drop some stages"
                 )
         return self

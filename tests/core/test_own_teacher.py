@@ -19,12 +19,15 @@ def test_it_is_trained_as_the_network_is_but_for_what_is_set_and_answers_about_o
         {
             "epochs": 9,
             "flip_average": True,
-            "own_teacher": {"epochs": 3, "filters": [8, 16], "mixup": 0.0},
+            "own_teacher": {"epochs": 3, "filters": [8, 16], "stem_stride": 1, "mixup": 0.0},
         }
         | {"augment": {"mixup": 0.2, "rotate": 5.0}}
     )
     assert network.of_own_teacher() == TrainSettings(
-        epochs=3, filters=[8, 16], augment=AugmentSettings(mixup=0.0, rotate=5.0)
+        epochs=3,
+        filters=[8, 16],
+        stem_stride=1,
+        augment=AugmentSettings(mixup=0.0, rotate=5.0),
     )
 
 
