@@ -24,6 +24,8 @@ _MEMORY = r"^[1-9]\d*(Mi|Gi|Ti|M|G|T)$"
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 BestBy = Literal["val_accuracy", "val_loss"]
+_Blocks = Annotated[int, Field(ge=0, le=4)]
+ResidualBlocks = _Blocks | Annotated[list[_Blocks], Field(min_length=1, max_length=6)]
 
 
 class Section(BaseModel):
@@ -172,8 +174,8 @@ class OwnTeacherSettings(Section):
     convolutions: int | None = Field(
         None, ge=1, le=4, description="In place of train.convolutions."
     )
-    residual_blocks: int | None = Field(
-        None, ge=0, le=4, description="In place of train.residual_blocks."
+    residual_blocks: ResidualBlocks | None = Field(
+        None, description="In place of train.residual_blocks."
     )
     mixup: float | None = Field(
         None, ge=0.0, le=10.0, description="In place of train.augment.mixup."
@@ -210,8 +212,10 @@ class TrainSettings(Section):
         2, description="Stride of the first convolution; 2 is about four times as fast."
     )
     convolutions: int = Field(2, ge=1, le=4, description="3x3 convolutions a stage.")
-    residual_blocks: int = Field(
-        0, ge=0, le=4, description="Blocks of two convolutions and a shortcut that end a stage."
+    residual_blocks: ResidualBlocks = Field(
+        0,
+        description="Blocks of two convolutions and a shortcut that end a stage, 0 to 4; one "
+        "number, or a list of one for each stage.",
     )
     squeeze_excite: int = Field(
         0,
@@ -309,6 +313,26 @@ class TrainSettings(Section):
                 "set train.own_teacher.epochs=0 to learn from train.teacher"
             )
         return self
+
+    @model_validator(mode="after")
+    def _blocks_of_each_stage(self) -> "TrainSettings":
+        trained = {"train": self}
+        if self.own_teacher.epochs:
+            trained["train.own_teacher"] = self.of_own_teacher()
+        for name, settings in trained.items():
+            if len(settings.blocks) != len(settings.filters):
+                raise ValueError(
+                    f"{name}.residual_blocks is for {len(settings.blocks)} stages and "
+                    f"{name}.filters for {len(settings.filters)}; give one number for each stage, "
+                    "or one for all"
+                )
+        return self
+
+    @property
+    def blocks(self) -> list[int]:
+        """Residual blocks of each stage."""
+        blocks = self.residual_blocks
+        return blocks if isinstance(blocks, list) else [blocks] * len(self.filters)
 
     @property
     def small_epochs(self) -> int:

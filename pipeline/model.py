@@ -38,7 +38,7 @@ def build_model(settings: TrainSettings, size: int | None, classes: int) -> kera
                 settings=settings,
                 name=f"stage{stage}_conv{index}",
             )
-        for block in range(settings.residual_blocks):
+        for block in range(settings.blocks[stage]):
             x = _residual_block(x, filters, settings, name=f"stage{stage}_block{block}")
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     x = keras.layers.Dropout(settings.dropout, seed=settings.seed, name="dropout")(x)

@@ -37,6 +37,14 @@ def test_it_is_trained_as_the_network_is_but_for_what_is_set_and_answers_about_o
         (["train.teacher=elsewhere", "train.own_teacher.epochs=3"], "train.own_teacher.epochs=0"),
         (["train.own_teacher.filters=[8, 8, 8, 8, 8]", "image.size=16"], "drop some stages"),
         (["train.own_teacher.epochs=-1"], "train.own_teacher.epochs"),
+        (
+            [
+                "train.residual_blocks=[1, 1, 1, 1]",
+                "train.own_teacher.epochs=1",
+                "train.own_teacher.filters=[8]",
+            ],
+            "train.own_teacher.residual_blocks is for 4 stages",
+        ),
     ],
 )
 def test_what_does_not_fit_is_said_before_the_run(assignments: list[str], sentence: str) -> None:
