@@ -52,6 +52,10 @@ class CheckpointFolder:
         """The training of the network that teaches this one."""
         return CheckpointFolder(self._path / "own_teacher")
 
+    def member(self, index: int) -> "CheckpointFolder":
+        """The training of one member of several, counted from 0; the first one's is this one."""
+        return CheckpointFolder(self._path / f"member{index}") if index else self
+
     @property
     def exported(self) -> Path:
         """Folder of the SavedModel of a training that others need."""

@@ -177,6 +177,7 @@ class OwnTeacherSettings(Section):
     residual_blocks: ResidualBlocks | None = Field(
         None, description="In place of train.residual_blocks."
     )
+    members: int | None = Field(None, ge=1, le=16, description="In place of train.members.")
     mixup: float | None = Field(
         None, ge=0.0, le=10.0, description="In place of train.augment.mixup."
     )
@@ -191,6 +192,13 @@ class TrainSettings(Section):
     batch_size: int = Field(128, ge=1, le=8192, description="Images a step, over all devices.")
     seed: int = Field(
         1, ge=0, lt=2**31, description="Seed of weights, shuffling, augmentation and dropout."
+    )
+    members: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="Networks to train one after another, each from the next seed; the mean of "
+        "their logits is exported, as one model.",
     )
     small_first: Fraction = Field(
         0.0,
@@ -342,6 +350,10 @@ class TrainSettings(Section):
     def smallest_size(self, size: int) -> int:
         """Side of the smallest train images, in pixels, where whole ones have `size`."""
         return size * 2 // 3 if self.small_first else size
+
+    def of_member(self, index: int) -> "TrainSettings":
+        """The settings that one of the members, counted from 0, is trained with."""
+        return self.model_copy(update={"seed": self.seed + index, "members": 1})
 
     def of_own_teacher(self) -> "TrainSettings":
         """The settings that its teacher is trained with."""

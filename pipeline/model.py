@@ -94,12 +94,30 @@ def _normalized_convolution(
     return FusedBatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
 
 
-def flip_averaged(network: keras.Model) -> keras.Model:
-    """The mean of the logits of an image and of its mirror image, as a model of the same shapes."""
-    image = keras.Input(network.input_shape[1:], name="image")
-    mirror = keras.ops.flip(image, axis=2)
-    logits = keras.layers.Average(name="mean_logits")([network(image), network(mirror)])
-    return keras.Model(image, logits, name=f"{network.name}_flip_averaged")
+def averaged(networks: list[keras.Model], *, flip: bool) -> keras.Model:
+    """The mean of the logits of several networks, as a model of the same shapes.
+
+    Lakshminarayanan et al., 2017, "Simple and Scalable Predictive Uncertainty Estimation using Deep
+    Ensembles", whose mean is that of the probabilities; that of the logits leaves a temperature in
+    their last layers linear.
+
+    Args:
+      networks: At least one, as `build_model` gives them.
+      flip: Each of them is asked about the mirror image too.
+    """
+    if len(networks) == 1 and not flip:
+        return networks[0]
+    image = keras.Input(networks[0].input_shape[1:], name="image")
+    views = [image, keras.ops.flip(image, axis=2)] if flip else [image]
+    # Names are unique in a model, and these networks' are all the same.
+    towers = [_renamed(network, f"member{index}") for index, network in enumerate(networks)]
+    every = [tower(view) for tower in towers for view in views]
+    return keras.Model(image, keras.layers.Average(name="mean_logits")(every), name="averaged")
+
+
+def _renamed(network: keras.Model, name: str) -> keras.Model:
+    """The same layers and weights under another name."""
+    return keras.Model(network.input, network.output, name=name)
 
 
 def build_optimizer(settings: TrainSettings, steps_per_epoch: int) -> keras.optimizers.Optimizer:

@@ -71,7 +71,34 @@ def _train(
     logs: Path,
     whose: str = "",
 ) -> tuple[keras.Model, training_setup.TrainingData]:
-    """Trains a network; gives its best epoch as it is exported, and the data."""
+    """Trains the members one after another; gives them as the one model to export, and the data."""
+    networks = []
+    for index in range(settings.members):
+        of_several = f"network {index + 1} of {settings.members}, "
+        network, data = _train_member(
+            settings.of_member(index),
+            fn_args,
+            checkpoints.member(index),
+            logs / f"member{index}" if index else logs,
+            whose + of_several if settings.members > 1 else whose,
+        )
+        networks.append(network)
+    exported = model.averaged(networks, flip=settings.flip_average)
+    if settings.calibrate:
+        fitted = temperature.fit(exported, data.validate)
+        for network in networks:
+            temperature.fold(network, fitted)
+    return exported, data
+
+
+def _train_member(
+    settings: TrainSettings,
+    fn_args: FnArgs,
+    checkpoints: CheckpointFolder,
+    logs: Path,
+    whose: str,
+) -> tuple[keras.Model, training_setup.TrainingData]:
+    """Trains one network; gives its best epoch, in float32, and the data."""
     size = fn_args.custom_config["size"]
     training_setup.configure(settings)
     data = training_setup.read_data(fn_args, settings, checkpoints.epochs_done())
@@ -86,11 +113,7 @@ def _train(
         ],
     )
     checkpoints.restore_best(network)
-    network = _as_exported(network, settings, size)
-    exported = model.flip_averaged(network) if settings.flip_average else network
-    if settings.calibrate:
-        temperature.fold(network, temperature.fit(exported, data.validate))
-    return exported, data
+    return _as_exported(network, settings, size), data
 
 
 def _export(

@@ -8,7 +8,7 @@ from scipy import special
 
 from pipeline import temperature, training_setup
 from pipeline.config import TrainSettings
-from pipeline.model import LOGITS_LAYER, build_model, flip_averaged
+from pipeline.model import LOGITS_LAYER, averaged, build_model
 
 _SIDE = 24
 _CLASSES = 4
@@ -55,12 +55,31 @@ def test_squeeze_excite_gates_the_channels_of_each_residual_block() -> None:
     assert np.allclose(product, change * shares, atol=1e-6)
 
 
-def test_the_flip_average_is_the_mean_of_the_logits_of_both_mirror_images() -> None:
-    network, images = _network(), _images()
-    expected = (network(images).numpy() + network(images[:, :, ::-1]).numpy()) / 2
-    averaged = flip_averaged(network)
-    assert np.allclose(averaged(images).numpy(), expected, atol=1e-6)
-    assert np.allclose(averaged(images[:, :, ::-1]).numpy(), expected, atol=1e-6)
+def test_a_list_gives_each_stage_its_number_of_residual_blocks() -> None:
+    names = {layer.name for layer in _network(residual_blocks=[0, 2]).layers}
+    assert {name for name in names if name.endswith("_add")} == {
+        "stage1_block0_add",
+        "stage1_block1_add",
+    }
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("members", [1, 3])
+def test_the_average_is_the_mean_of_the_logits_of_all_members_and_views(
+    members: int, flip: bool
+) -> None:
+    networks, images = [_network() for _ in range(members)], _images()
+    for index, network in enumerate(networks):
+        network.set_weights([value + 0.01 * index for value in network.get_weights()])
+    views = [images, images[:, :, ::-1]] if flip else [images]
+    expected = np.mean([network(view) for network in networks for view in views], axis=0)
+    found = averaged(networks, flip=flip)(images).numpy()
+    assert np.allclose(found, expected, atol=1e-6)
+
+
+def test_the_flip_average_is_the_same_for_the_mirror_image() -> None:
+    network, images = averaged([_network()], flip=True), _images()
+    assert np.allclose(network(images[:, :, ::-1]), network(images), atol=1e-6)
 
 
 def _linear() -> keras.Model:
@@ -89,10 +108,10 @@ def test_the_temperature_is_found_that_the_labels_were_drawn_at(true_temperature
     assert found == pytest.approx(true_temperature, rel=0.1)
 
 
-@pytest.mark.parametrize("averaged", [False, True])
-def test_folding_divides_the_logits_and_changes_no_prediction(averaged: bool) -> None:
+@pytest.mark.parametrize("flip", [False, True])
+def test_folding_divides_the_logits_and_changes_no_prediction(flip: bool) -> None:
     network, images = _network(), _images()
-    exported = flip_averaged(network) if averaged else network
+    exported = averaged([network], flip=flip)
     before = exported(images).numpy()
     temperature.fold(network, 1.7)
     after = exported(images).numpy()

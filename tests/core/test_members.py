@@ -1,0 +1,61 @@
+"""A training of several networks, exported as the one model of their mean."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipeline import config, model, training_loop
+from pipeline.config import TrainSettings
+from tests.core.training_run import SMALL, Silent, train
+
+
+class KilledError(Exception):
+    """Stands for kill -9."""
+
+
+def test_members_differ_in_their_seeds_alone() -> None:
+    settings = TrainSettings(members=3, seed=5, filters=[8])
+    assert [settings.of_member(index) for index in range(3)] == [
+        TrainSettings(seed=seed, filters=[8]) for seed in (5, 6, 7)
+    ]
+
+
+def test_a_killed_training_goes_on_with_the_member_it_was_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = config.load(assignments=[*SMALL, "train.members=2", "train.calibrate=false"])
+    trained: list[tuple[int, list[int]]] = []
+    exported: list[list[np.ndarray]] = []
+    fit, averaged = training_loop.fit, model.averaged
+
+    def killed_once_in_the_second(
+        network: Any, data: Any, settings: TrainSettings, **more: Any
+    ) -> Any:
+        history = None if len(trained) == 1 else fit(network, data, settings, **more)
+        trained.append((settings.seed, history.epoch if history else []))
+        if history is None:
+            raise KilledError
+        return history
+
+    def watched(networks: list[Any], *, flip: bool) -> Any:
+        exported.append([network.get_weights()[0] for network in networks])
+        return averaged(networks, flip=flip)
+
+    monkeypatch.setattr(training_loop, "fit", killed_once_in_the_second)
+    monkeypatch.setattr(model, "averaged", watched)
+    with pytest.raises(KilledError):
+        train(settings, tmp_path, Silent())
+    outputs = train(settings, tmp_path, Silent())
+
+    seed = settings.train.seed
+    assert trained == [(seed, [0]), (seed + 1, []), (seed, []), (seed + 1, [0])]
+    ((first, second),) = exported
+    assert not np.allclose(first, second)
+    folder = Path(outputs["Trainer", "model"].uri) / "Format-Serving"
+    answers = tf.saved_model.load(str(folder)).signatures["pixels"](
+        pixels=tf.zeros([1, settings.image.size, settings.image.size, 1], tf.uint8)
+    )
+    assert np.isclose(np.sum(answers["probabilities"]), 1.0)
