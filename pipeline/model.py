@@ -108,11 +108,15 @@ def averaged(networks: list[keras.Model], *, flip: bool) -> keras.Model:
     if len(networks) == 1 and not flip:
         return networks[0]
     image = keras.Input(networks[0].input_shape[1:], name="image")
-    views = [image, keras.ops.flip(image, axis=2)] if flip else [image]
+    # As one batch: asked twice, a network would stand twice in the graph and in TFLite's file.
+    views = keras.ops.concatenate([image, keras.ops.flip(image, axis=2)], axis=0) if flip else image
     # Names are unique in a model, and these networks' are all the same.
     towers = [_renamed(network, f"member{index}") for index, network in enumerate(networks)]
-    every = [tower(view) for tower in towers for view in views]
-    return keras.Model(image, keras.layers.Average(name="mean_logits")(every), name="averaged")
+    logits = keras.layers.Average(name="mean_logits")([tower(views) for tower in towers])
+    if flip:
+        both = keras.ops.reshape(logits, (2, -1, logits.shape[-1]))
+        logits = keras.ops.mean(both, axis=0)
+    return keras.Model(image, logits, name="averaged")
 
 
 def _renamed(network: keras.Model, name: str) -> keras.Model:
