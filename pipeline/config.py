@@ -309,6 +309,13 @@ class TrainSettings(Section):
         description="Export the mean of the logits of an image and of its mirror: a little more "
         "accurate, twice the work.",
     )
+    zoom_average: float = Field(
+        0.0,
+        ge=0.0,
+        le=0.5,
+        description="Export the mean of the logits of an image and of the same nearer and farther "
+        "by this share of its side: a little more accurate, three times the work.",
+    )
     augment: AugmentSettings = Field(
         default_factory=AugmentSettings, description="Augmentation inside the input pipeline."
     )
@@ -362,7 +369,7 @@ class TrainSettings(Section):
         update = {**own, "augment": augment, "own_teacher": OwnTeacherSettings()}
         # Augmentation mirrors what it is asked about by chance: epochs average over both views,
         # at half the work, which for a teacher as large as its student is a sixth of a step.
-        update["flip_average"] = False
+        update |= {"flip_average": False, "zoom_average": 0.0}
         return self.model_copy(update=update)
 
 
@@ -399,7 +406,8 @@ class Search(Section):
 _NOT_SEARCHED = frozenset(
     {
         *("epochs", "seed", "validation_fraction", "best_by", "early_stopping_patience"),
-        *("loop", "precision", "jit_compile", "cache", "calibrate", "flip_average", "teacher"),
+        *("loop", "precision", "jit_compile", "cache", "calibrate", "teacher"),
+        *("flip_average", "zoom_average"),
         *(f"own_teacher.{name}" for name in OwnTeacherSettings.model_fields),
     }
 )

@@ -94,8 +94,8 @@ def _normalized_convolution(
     return FusedBatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
 
 
-def averaged(networks: list[keras.Model], *, flip: bool) -> keras.Model:
-    """The mean of the logits of several networks, as a model of the same shapes.
+def averaged(networks: list[keras.Model], *, flip: bool, zoom: float = 0.0) -> keras.Model:
+    """The mean of the logits of several networks and views, as a model of the same shapes.
 
     Lakshminarayanan et al., 2017, "Simple and Scalable Predictive Uncertainty Estimation using Deep
     Ensembles", whose mean is that of the probabilities; that of the logits leaves a temperature in
@@ -103,20 +103,32 @@ def averaged(networks: list[keras.Model], *, flip: bool) -> keras.Model:
 
     Args:
       networks: At least one, as `build_model` gives them.
-      flip: Each of them is asked about the mirror image too.
+      flip: Each of them is asked about the mirror images too.
+      zoom: Each of them is asked about the image without this share of its side too, and about the
+        image with as much again around it; zero asks about neither.
     """
-    if len(networks) == 1 and not flip:
-        return networks[0]
     image = keras.Input(networks[0].input_shape[1:], name="image")
+    views = [image, *(_zoomed(image, zoom) if zoom else [])]
+    views += [keras.ops.flip(view, axis=2) for view in views] if flip else []
+    if len(networks) == len(views) == 1:
+        return networks[0]
     # As one batch: asked twice, a network would stand twice in the graph and in TFLite's file.
-    views = keras.ops.concatenate([image, keras.ops.flip(image, axis=2)], axis=0) if flip else image
+    batch = keras.ops.concatenate(views, axis=0)
     # Names are unique in a model, and these networks' are all the same.
     towers = [_renamed(network, f"member{index}") for index, network in enumerate(networks)]
-    logits = keras.layers.Average(name="mean_logits")([tower(views) for tower in towers])
-    if flip:
-        both = keras.ops.reshape(logits, (2, -1, logits.shape[-1]))
-        logits = keras.ops.mean(both, axis=0)
-    return keras.Model(image, logits, name="averaged")
+    logits = keras.layers.Average(name="mean_logits")([tower(batch) for tower in towers])
+    by_view = keras.ops.reshape(logits, (len(views), -1, logits.shape[-1]))
+    return keras.Model(image, keras.ops.mean(by_view, axis=0), name="averaged")
+
+
+def _zoomed(image: keras.KerasTensor, share: float) -> list[keras.KerasTensor]:
+    """The image nearer and farther, with its border mirrored, in its own size."""
+    side = image.shape[1]
+    border = max(round(side * share / 2.0), 1)
+    near = image[:, border:-border, border:-border]
+    # Reflected and not repeated edges: those are the ones that TFLite has.
+    far = keras.ops.pad(image, [(0, 0), (border, border), (border, border), (0, 0)], "symmetric")
+    return [keras.ops.image.resize(view, (side, side)) for view in (near, far)]
 
 
 def _renamed(network: keras.Model, name: str) -> keras.Model:

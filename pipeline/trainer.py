@@ -83,7 +83,7 @@ def _train(
             whose + of_several if settings.members > 1 else whose,
         )
         networks.append(network)
-    exported = model.averaged(networks, flip=settings.flip_average)
+    exported = model.averaged(networks, flip=settings.flip_average, zoom=settings.zoom_average)
     if settings.calibrate:
         fitted = temperature.fit(exported, data.validate)
         for network in networks:

@@ -40,9 +40,9 @@ def test_a_killed_training_goes_on_with_the_member_it_was_at(
             raise KilledError
         return history
 
-    def watched(networks: list[Any], *, flip: bool) -> Any:
+    def watched(networks: list[Any], **views: Any) -> Any:
         exported.append([network.get_weights()[0] for network in networks])
-        return averaged(networks, flip=flip)
+        return averaged(networks, **views)
 
     monkeypatch.setattr(training_loop, "fit", killed_once_in_the_second)
     monkeypatch.setattr(model, "averaged", watched)

@@ -63,17 +63,25 @@ def test_a_list_gives_each_stage_its_number_of_residual_blocks() -> None:
     }
 
 
+@pytest.mark.parametrize("zoom", [0.0, 0.2])
 @pytest.mark.parametrize("flip", [False, True])
 @pytest.mark.parametrize("members", [1, 3])
 def test_the_average_is_the_mean_of_the_logits_of_all_members_and_views(
-    members: int, flip: bool
+    members: int, flip: bool, zoom: float
 ) -> None:
     networks, images = [_network() for _ in range(members)], _images()
     for index, network in enumerate(networks):
         network.set_weights([value + 0.01 * index for value in network.get_weights()])
-    views = [images, images[:, :, ::-1]] if flip else [images]
+    views = [images]
+    if zoom:
+        border = 2  # A tenth of the side on either hand.
+        wider = np.pad(images, [(0, 0), (border, border), (border, border), (0, 0)], "symmetric")
+        nearer = images[:, border:-border, border:-border]
+        views += [tf.image.resize(view, [_SIDE, _SIDE]).numpy() for view in (wider, nearer)]
+    if flip:
+        views += [view[:, :, ::-1] for view in views]
     expected = np.mean([network(view) for network in networks for view in views], axis=0)
-    found = averaged(networks, flip=flip)(images).numpy()
+    found = averaged(networks, flip=flip, zoom=zoom)(images).numpy()
     assert np.allclose(found, expected, atol=1e-6)
 
 
