@@ -112,7 +112,7 @@ def test_the_pushed_model_answers_an_encoded_image(first: Run, workspace: Path) 
 
 def test_ways_to_train_are_compared_on_the_run(first: Run, workspace: Path, tmp_path: Path) -> None:
     variants = tmp_path / "variants.toml"
-    variants.write_text("[tiny]\nfilters = [4, 8]\nbatch_size = 512\n")
+    variants.write_text("[tiny]\nfilters = [4, 8]\nresidual_blocks = 1\nbatch_size = 512\n")
     program = [sys.executable, "-m", "benchmarks.recipe", f"--workspace={workspace}"]
     program += [f"--variants={variants}", "--epochs=1"]
     done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
