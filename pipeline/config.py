@@ -367,8 +367,8 @@ class TrainSettings(Section):
         own = self.own_teacher.model_dump(exclude_none=True)
         augment = self.augment.model_copy(update={"mixup": own.pop("mixup", self.augment.mixup)})
         update = {**own, "augment": augment, "own_teacher": OwnTeacherSettings()}
-        # Augmentation mirrors what it is asked about by chance: epochs average over both views,
-        # at half the work, which for a teacher as large as its student is a sixth of a step.
+        # Augmentation mirrors and zooms what it is asked about by chance: epochs average over the
+        # views, each of which would be asked about at every step.
         update |= {"flip_average": False, "zoom_average": 0.0}
         return self.model_copy(update=update)
 
