@@ -200,6 +200,11 @@ class TrainSettings(Section):
         description="Networks to train one after another, each from the next seed; the mean of "
         "their logits is exported, as one model.",
     )
+    device_members: int | None = Field(
+        None,
+        ge=1,
+        description="Most of them, the first ones, that TFLite models are made of; none is all.",
+    )
     small_first: Fraction = Field(
         0.0,
         description="Share of the epochs, the first ones, whose images are shrunk to two thirds of "
@@ -360,13 +365,15 @@ class TrainSettings(Section):
 
     def of_member(self, index: int) -> "TrainSettings":
         """The settings that one of the members, counted from 0, is trained with."""
-        return self.model_copy(update={"seed": self.seed + index, "members": 1})
+        update = {"seed": self.seed + index, "members": 1, "device_members": None}
+        return self.model_copy(update=update)
 
     def of_own_teacher(self) -> "TrainSettings":
         """The settings that its teacher is trained with."""
         own = self.own_teacher.model_dump(exclude_none=True)
         augment = self.augment.model_copy(update={"mixup": own.pop("mixup", self.augment.mixup)})
         update = {**own, "augment": augment, "own_teacher": OwnTeacherSettings()}
+        update |= {"device_members": None}
         # Augmentation mirrors and zooms what it is asked about by chance: epochs average over the
         # views, each of which would be asked about at every step.
         update |= {"flip_average": False, "zoom_average": 0.0}

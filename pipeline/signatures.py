@@ -20,6 +20,9 @@ from pipeline.preprocessing import PIXEL_MEAN_KEY, PIXEL_SCALE_KEY, normalize
 LABEL_INDEX = "label_index"
 """Signature that tells the Evaluator the index of an example's label, and its only output."""
 
+DEVICE_PIXELS = "device_pixels"
+"""Signature that TFLite models are made of, where it isn't `pixels`."""
+
 LABELS_FILE = "labels.txt"
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 _CLASSIFY_METHOD = "tensorflow/serving/classify"
@@ -39,10 +42,13 @@ class ExpressionModule(tf.Module):
         labels: list[str],
         size: int,
         labels_path: str,
+        device_model: keras.Model | None = None,
     ):
         super().__init__()
         self._model_variables = [variable.value for variable in model.variables]
         self._model = _Untracked(model)
+        self._differs_on_devices = device_model is not None
+        self._device_model = _Untracked(model if device_model is None else device_model)
         self._transform_layer = transform_output.transform_features_layer()
         self._labels_asset = tf.saved_model.Asset(labels_path)
         self._labels = labels
@@ -57,7 +63,7 @@ class ExpressionModule(tf.Module):
         def named(spec: tf.TensorSpec, name: str) -> tf.TensorSpec:
             return tf.TensorSpec(spec.shape, spec.dtype, name)
 
-        return {
+        traced = {
             "serving_default": self.predict_bytes.get_concrete_function(
                 named(strings, "image_bytes")
             ),
@@ -66,6 +72,11 @@ class ExpressionModule(tf.Module):
             "classify": self.classify.get_concrete_function(named(strings, "inputs")),
             LABEL_INDEX: self.label_index.get_concrete_function(named(strings, "examples")),
         }
+        if self._differs_on_devices:
+            traced[DEVICE_PIXELS] = self.predict_device_pixels.get_concrete_function(
+                named(pixels, "pixels")
+            )
+        return traced
 
     @tf.function
     def predict_bytes(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -76,6 +87,12 @@ class ExpressionModule(tf.Module):
     def predict_pixels(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         """Predicts from grey uint8[n, size, size, 1]; see `_predictions`."""
         return self._predictions(normalize(pixels, self._mean, self._scale))
+
+    @tf.function
+    def predict_device_pixels(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        """`predict_pixels` of the part of the model that devices get."""
+        images = normalize(pixels, self._mean, self._scale)
+        return {"probabilities": tf.nn.softmax(self._device_model(images))}
 
     @tf.function
     def predict_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -131,6 +148,7 @@ def export(
     size: int,
     folder: str,
     model_name: str,
+    device_model: keras.Model | None = None,
 ) -> None:
     """Writes the SavedModel with all signatures, `assets/labels.txt` and warm-up requests.
 
@@ -141,12 +159,14 @@ def export(
       size: Side of the image in pixels.
       folder: Where the SavedModel is written; must not exist.
       model_name: Name that the warm-up requests carry.
+      device_model: What TFLite models are made of, with no other weights than the model's; none
+        is the model itself.
     """
     staged_labels = f"{folder}.labels/{LABELS_FILE}"
     tf.io.gfile.makedirs(f"{folder}.labels")
     with tf.io.gfile.GFile(staged_labels, "w") as file:
         file.write("".join(f"{label}\n" for label in labels))
-    module = ExpressionModule(model, transform_output, labels, size, staged_labels)
+    module = ExpressionModule(model, transform_output, labels, size, staged_labels, device_model)
     tf.saved_model.save(module, folder, signatures=module.signatures())
     tf.io.gfile.rmtree(f"{folder}.labels")
     # TF2 exports every signature under the predict method; Classify calls look for their own.

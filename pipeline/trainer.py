@@ -1,6 +1,8 @@
 """Trainer's entry point: trains the CNN behind the transform graph and exports it."""
 
 import shutil
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -23,6 +25,21 @@ from pipeline.config import TrainSettings
 from pipeline.train_record import write_train_settings
 
 
+@dataclass(frozen=True)
+class _Trained:
+    """What a training gives.
+
+    Attributes:
+      model: What is exported.
+      device_model: What TFLite models are made of; none if that is the model itself.
+      data: What it was trained on.
+    """
+
+    model: keras.Model
+    device_model: keras.Model | None
+    data: training_setup.TrainingData
+
+
 def run_fn(fn_args: FnArgs) -> None:
     """Trains and exports.
 
@@ -41,9 +58,9 @@ def run_fn(fn_args: FnArgs) -> None:
     )
     checkpoints = CheckpointFolder.for_inputs(config["checkpoint_root"], fn_args)
     taught = _with_own_teacher(settings, fn_args, checkpoints)
-    exported, data = _train(taught, fn_args, checkpoints, Path(fn_args.model_run_dir))
-    _write_reports(fn_args, exported, data.source, settings, checkpoints)
-    _export(exported, data, fn_args, fn_args.serving_model_dir)
+    trained = _train(taught, fn_args, checkpoints, Path(fn_args.model_run_dir))
+    _write_reports(fn_args, trained, settings, checkpoints)
+    _export(trained, fn_args, fn_args.serving_model_dir)
     checkpoints.remove()
 
 
@@ -56,10 +73,10 @@ def _with_own_teacher(
     own = checkpoints.own_teacher
     if not own.exported.exists():
         logs = Path(fn_args.model_run_dir) / "own_teacher"
-        network, data = _train(settings.of_own_teacher(), fn_args, own, logs, "teacher's ")
+        trained = _train(settings.of_own_teacher(), fn_args, own, logs, "teacher's ")
         partial = own.exported.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
-        _export(network, data, fn_args, str(partial))
+        _export(trained, fn_args, str(partial))
         partial.rename(own.exported)
     return settings.model_copy(update={"teacher": str(own.exported)})
 
@@ -70,8 +87,8 @@ def _train(
     checkpoints: CheckpointFolder,
     logs: Path,
     whose: str = "",
-) -> tuple[keras.Model, training_setup.TrainingData]:
-    """Trains the members one after another; gives them as the one model to export, and the data."""
+) -> _Trained:
+    """Trains the members one after another, and makes one model of them."""
     networks = []
     for index in range(settings.members):
         of_several = f"network {index + 1} of {settings.members}, "
@@ -83,12 +100,15 @@ def _train(
             whose + of_several if settings.members > 1 else whose,
         )
         networks.append(network)
-    exported = model.averaged(networks, flip=settings.flip_average, zoom=settings.zoom_average)
+    averaged = partial(model.averaged, flip=settings.flip_average, zoom=settings.zoom_average)
+    exported = averaged(networks)
     if settings.calibrate:
         fitted = temperature.fit(exported, data.validate)
         for network in networks:
             temperature.fold(network, fitted)
-    return exported, data
+    for_devices = networks[: settings.device_members]
+    device_model = None if for_devices == networks else averaged(for_devices)
+    return _Trained(exported, device_model, data)
 
 
 def _train_member(
@@ -116,16 +136,15 @@ def _train_member(
     return _as_exported(network, settings, size), data
 
 
-def _export(
-    network: keras.Model, data: training_setup.TrainingData, fn_args: FnArgs, folder: str
-) -> None:
+def _export(trained: _Trained, fn_args: FnArgs, folder: str) -> None:
     signatures.export(
-        network,
-        data.transform_output,
-        data.labels,
+        trained.model,
+        trained.data.transform_output,
+        trained.data.labels,
         fn_args.custom_config["size"],
         folder,
         fn_args.custom_config["model_name"],
+        trained.device_model,
     )
 
 
@@ -138,17 +157,14 @@ def _as_exported(network: keras.Model, settings: TrainSettings, size: int) -> ke
 
 
 def _write_reports(
-    fn_args: FnArgs,
-    network: keras.Model,
-    source: input_data.ExampleSource,
-    settings: TrainSettings,
-    checkpoints: CheckpointFolder,
+    fn_args: FnArgs, trained: _Trained, settings: TrainSettings, checkpoints: CheckpointFolder
 ) -> None:
+    source = trained.data.source
     folder = Path(fn_args.model_run_dir)
     folder.mkdir(parents=True, exist_ok=True)
     eval_batches = input_data.evaluation_batches(source.read(fn_args.eval_files), settings)
     truth = np.concatenate([np.argmax(label, axis=1) for _, label in eval_batches])
-    logits = network.predict(eval_batches.map(lambda image, _: image), verbose=0)
+    logits = trained.model.predict(eval_batches.map(lambda image, _: image), verbose=0)
     history = checkpoints.read_history()
     training_report.write(folder, source.labels, truth, np.argmax(logits, axis=1), history)
     write_train_settings(folder, settings, fn_args.custom_config["teacher_fingerprint"])

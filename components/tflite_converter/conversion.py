@@ -5,7 +5,7 @@ probabilities alone: class names are strings, which TFLite's kernels for devices
 """
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -13,12 +13,19 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 from tensorflow.types.experimental import ConcreteFunction
 
+from pipeline.signatures import DEVICE_PIXELS
+
 SIGNATURE = "pixels"
 PIXELS = "pixels"
 PROBABILITIES = "probabilities"
 
 
-def freeze_pixels(saved_model: str) -> ConcreteFunction:
+def device_signature(signatures: Mapping[str, ConcreteFunction]) -> ConcreteFunction | None:
+    """The signature of a loaded SavedModel that devices get: `device_pixels`, or else `pixels`."""
+    return signatures.get(DEVICE_PIXELS) or signatures.get(SIGNATURE)
+
+
+def freeze_pixels(saved_model: str, *, for_devices: bool = False) -> ConcreteFunction:
     """Loads a SavedModel and freezes its `pixels` signature down to the probabilities.
 
     Freezing comes first because the converter reads variables of a restored concrete function as
@@ -26,6 +33,7 @@ def freeze_pixels(saved_model: str) -> ConcreteFunction:
 
     Args:
         saved_model: folder of a SavedModel with the signature `pixels`.
+        for_devices: takes `device_signature` in its place.
 
     Returns:
         A function from uint8[n, h, w, 1] to float32[n, c] with constants for variables, and
@@ -35,7 +43,8 @@ def freeze_pixels(saved_model: str) -> ConcreteFunction:
         ValueError: the SavedModel has no such signature, input or output.
     """
     loaded = tf.saved_model.load(saved_model)  # It owns the variables that the function reads.
-    signature = loaded.signatures.get(SIGNATURE)
+    signatures = loaded.signatures
+    signature = device_signature(signatures) if for_devices else signatures.get(SIGNATURE)
     if signature is None or PROBABILITIES not in signature.structured_outputs:
         raise ValueError(f"{saved_model} has no signature {SIGNATURE!r} that gives {PROBABILITIES}")
     spec = signature.structured_input_signature[1][PIXELS]

@@ -41,7 +41,7 @@ class Executor(base_executor.BaseExecutor):
         saved_model = path_utils.serving_model_path(
             model.uri, path_utils.is_old_model_artifact(model)
         )
-        frozen = freeze_pixels(saved_model)
+        frozen = freeze_pixels(saved_model, for_devices=True)
         images = sample_images(
             split_dataset(input_dict["examples"], TRAIN_SPLIT),
             count=exec_properties["representative_images"],

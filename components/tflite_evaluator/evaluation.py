@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
+from tensorflow.types.experimental import ConcreteFunction
 
 from components.edge_model import FLOAT_FILE, INT8_FILE
+from components.tflite_converter.conversion import device_signature
 from components.tflite_evaluator.report import EdgeReport, TFLiteResult
 
 _TIMED_IMAGES = 100
@@ -60,12 +62,19 @@ class _Tally:
         self.agreeing = 0
         self.max_difference = 0.0
 
-    def add(self, probabilities: np.ndarray, reference: np.ndarray, truth: np.ndarray) -> None:
+    def add(
+        self,
+        probabilities: np.ndarray,
+        reference: np.ndarray,
+        converted: np.ndarray,
+        truth: np.ndarray,
+    ) -> None:
+        """Counts a batch, beside the SavedModel's answers and those of what was converted."""
         likeliest = probabilities.argmax(axis=1)
         self.correct += int((likeliest == truth).sum())
         self.agreeing += int((likeliest == reference.argmax(axis=1)).sum())
         # np.maximum keeps a NaN, which max() may drop.
-        difference = np.abs(probabilities - reference).max()
+        difference = np.abs(probabilities - converted).max()
         self.max_difference = float(np.maximum(self.max_difference, difference))
 
 
@@ -99,6 +108,7 @@ def compare(
     with tf.device("/CPU:0"):
         loaded = tf.saved_model.load(saved_model)
         signature = loaded.signatures["pixels"]
+        for_devices = device_signature(loaded.signatures)
         for pixels, names in read_batches(models[FLOAT_FILE].image_size):
             known = np.array([name in index for name in names], dtype=bool)
             unknown += int((~known).sum())
@@ -106,10 +116,13 @@ def compare(
                 continue
             pixels_known = pixels[known]
             truth = np.array([index[name] for name in names if name in index])
-            reference = signature(pixels=tf.constant(pixels_known))["probabilities"].numpy()
-            reference_tally.add(reference, reference, truth)
+            reference = _probabilities(signature, pixels_known)
+            converted = (
+                reference if for_devices is signature else _probabilities(for_devices, pixels_known)
+            )
+            reference_tally.add(reference, reference, reference, truth)
             for name, model in models.items():
-                tallies[name].add(model.predict(pixels_known), reference, truth)
+                tallies[name].add(model.predict(pixels_known), reference, converted, truth)
             examples += len(truth)
             timed = pixels_known if timed is None else timed
     if timed is None:
@@ -131,3 +144,7 @@ def compare(
         float32=results[FLOAT_FILE],
         int8=results[INT8_FILE],
     )
+
+
+def _probabilities(signature: ConcreteFunction, pixels: np.ndarray) -> np.ndarray:
+    return signature(pixels=tf.constant(pixels))["probabilities"].numpy()

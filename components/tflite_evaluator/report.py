@@ -15,7 +15,7 @@ class TFLiteResult(BaseModel):
         ge=0.0, le=1.0, description="share of examples with the SavedModel's likeliest class"
     )
     max_probability_difference: float = Field(
-        ge=0.0, description="largest distance of a probability to the SavedModel's"
+        ge=0.0, description="largest distance of a probability to that of what was converted"
     )
     bytes: int = Field(ge=1, description="size of the file")
     milliseconds_per_image: float = Field(
@@ -62,8 +62,9 @@ def missed_thresholds(
     Args:
         report: the measured results.
         max_accuracy_drop: most accuracy, in [0, 1], that int8 may lose against the SavedModel.
-        max_probability_difference: largest distance of a probability of float32 to the
-            SavedModel's; more means that the conversion computes something else.
+        max_probability_difference: largest distance of a probability of float32 to that of the
+            SavedModel's signature that was converted; more means that the conversion computes
+            something else.
 
     Returns:
         One sentence for each missed threshold; empty if the model passes.

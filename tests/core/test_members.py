@@ -59,3 +59,23 @@ def test_a_killed_training_goes_on_with_the_member_it_was_at(
         pixels=tf.zeros([1, settings.image.size, settings.image.size, 1], tf.uint8)
     )
     assert np.isclose(np.sum(answers["probabilities"]), 1.0)
+
+
+def test_devices_get_the_first_members_alone(tmp_path: Path) -> None:
+    images = tf.constant(np.random.default_rng(0).integers(0, 256, (4, 16, 16, 1), np.uint8))
+
+    def answers(folder: Path, *assignments: str) -> dict[str, np.ndarray]:
+        settings = config.load(assignments=[*SMALL, "train.calibrate=false", *assignments])
+        outputs = train(settings, folder, Silent())
+        exported = tf.saved_model.load(f"{outputs['Trainer', 'model'].uri}/Format-Serving")
+        return {
+            name: exported.signatures[name](pixels=images)["probabilities"].numpy()
+            for name in ("pixels", "device_pixels")
+            if name in exported.signatures
+        }
+
+    alone = answers(tmp_path / "alone")
+    several = answers(tmp_path / "several", "train.members=2", "train.device_members=1")
+    assert list(alone) == ["pixels"]
+    np.testing.assert_allclose(several["device_pixels"], alone["pixels"], atol=1e-5)
+    assert not np.allclose(several["pixels"], several["device_pixels"], atol=1e-5)

@@ -101,6 +101,27 @@ def test_good_int8_model_is_blessed(
     assert report.int8.bytes < report.float32.bytes
 
 
+def test_edge_model_of_the_part_for_devices_is_judged_by_the_whole_models_accuracy(
+    examples: Artifact, tmp_path: Path
+) -> None:
+    def edge_report(model: keras.Model, device_model: keras.Model, folder: Path) -> EdgeReport:
+        artifact = make(standard_artifacts.Model(), folder)
+        target = Path(path_utils.serving_model_dir(artifact.uri))
+        tiny_model.export(model, target, device_model)
+        return evaluate(artifact, convert(artifact, examples, folder), examples, folder)[1]
+
+    trained = tiny_model.train()
+    # Sharper, so that its probabilities are others and its classes the same.
+    part = keras.Sequential([trained, keras.layers.Rescaling(2.0)])
+    report = edge_report(trained, part, tmp_path / "good")
+    assert report.blessed
+    assert report.float32 is not None
+    assert report.float32.agreement == 1.0
+    untrained = keras.models.clone_model(trained)
+    (missed,) = edge_report(trained, untrained, tmp_path / "bad").missed
+    assert missed.startswith("The int8 TFLite model's accuracy")
+
+
 def test_edge_model_of_another_model_is_not_blessed(
     model: Artifact, examples: Artifact, tmp_path: Path
 ) -> None:

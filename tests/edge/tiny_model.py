@@ -47,13 +47,17 @@ def normalize(pixels: np.ndarray | tf.Tensor) -> tf.Tensor:
     return (tf.cast(pixels, tf.float32) - 128.0) * 0.015
 
 
-def export(model: keras.Model, folder: Path) -> Path:
-    """Writes a SavedModel with the signatures `pixels` and `serving_default`, and its labels."""
+def export(model: keras.Model, folder: Path, device_model: keras.Model | None = None) -> Path:
+    """Writes a SavedModel with the signatures `pixels` and `serving_default`, and its labels.
+
+    With a model for devices, `device_pixels` is that one's.
+    """
     labels_file = folder.parent / "labels.txt"
     labels_file.parent.mkdir(parents=True, exist_ok=True)
     labels_file.write_text("".join(f"{label}\n" for label in LABELS))
     module = tf.Module()
-    module.tracked = [variable.value for variable in model.variables]
+    on_devices = model if device_model is None else device_model
+    module.tracked = [variable.value for each in (model, on_devices) for variable in each.variables]
     module.asset = tf.saved_model.Asset(str(labels_file))
 
     def predictions(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -74,10 +78,16 @@ def export(model: keras.Model, folder: Path) -> Path:
         decoded = tf.map_fn(tf.io.decode_png, image_bytes, fn_output_signature=tf.uint8)
         return predictions(tf.reshape(decoded, [-1, SIZE, SIZE, 1]))
 
+    @tf.function(input_signature=[tf.TensorSpec([None, SIZE, SIZE, 1], tf.uint8, "pixels")])
+    def device_pixels(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"probabilities": tf.nn.softmax(on_devices(normalize(pixels), training=False))}
+
     signatures = {
         "pixels": pixels.get_concrete_function(),
         "serving_default": serving_default.get_concrete_function(),
     }
+    if device_model is not None:
+        signatures["device_pixels"] = device_pixels.get_concrete_function()
     tf.saved_model.save(module, str(folder), signatures=signatures)
     return folder
 
