@@ -178,6 +178,7 @@ class OwnTeacherSettings(Section):
         None, description="In place of train.residual_blocks."
     )
     members: int | None = Field(None, ge=1, le=16, description="In place of train.members.")
+    small_first: Fraction | None = Field(None, description="In place of train.small_first.")
     mixup: float | None = Field(
         None, ge=0.0, le=10.0, description="In place of train.augment.mixup."
     )
