@@ -6,8 +6,8 @@ r"""Compares ways to train on the validation part that is cut from the train spl
 Each variant is the profile's train settings with some others. It is trained from scratch on the
 examples and the transform graph of the workspace's last run, and judged on a tenth of the train
 split that it is not trained on; the eval split is not read. What was measured is kept in
-`recipe.json` beside the variants, so that a search that was stopped goes on with the variants that
-are left. `--write` puts the table into benchmarks/README.md.
+`recipe.json` beside the variants, with a digest of all train settings, so that a search that was
+stopped goes on with the variants that are left. `--write` puts the table into benchmarks/README.md.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from benchmarks.tables import markdown_table, replace_section
 from pipeline import config
 from pipeline.config import REPOSITORY, TrainSettings
 from pipeline.errors import PipelineError, UserError
+from pipeline.fingerprint import value_fingerprint
 from pipeline.workspace import Workspace
 
 
@@ -48,8 +49,11 @@ def main() -> int:
         measured = json.loads(results.read_text()) if results.exists() else {}
         for name, train in variants.items():
             key = f"{name}, {options.epochs} epochs"
-            if key not in measured:
-                measured[key] = measure(workspace, train, settings.image.size)
+            # A profile that changed since makes other settings of the same variant.
+            fingerprint = value_fingerprint(train.model_dump())
+            if measured.get(key, {}).get("settings") != fingerprint:
+                found = measure(workspace, train, settings.image.size)
+                measured[key] = {"settings": fingerprint} | found
                 results.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
             print(f"{key}: {measured[key]}", flush=True)
         if options.write:
@@ -145,7 +149,7 @@ def _print_epoch() -> Any:
     )
 
 
-def table(measured: Mapping[str, Mapping[str, float]]) -> str:
+def table(measured: Mapping[str, Mapping[str, Any]]) -> str:
     """What was measured as Markdown, best first."""
     rows = [
         [

@@ -42,6 +42,28 @@ def test_the_best_variant_comes_first() -> None:
     assert text.index("good") < text.index("poor")
 
 
+def test_a_variant_is_measured_again_once_its_profile_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variants = tmp_path / "variants.toml"
+    variants.write_text("[plain]\n")
+    values = {"val_accuracy": 0.4, "val_loss": 1.0, "accuracy": 0.5}
+    trained = []
+
+    def measure(_workspace: object, settings: TrainSettings, _size: int) -> dict[str, float]:
+        trained.append(settings.filters)
+        return values
+
+    monkeypatch.setattr(recipe, "measure", measure)
+    for profile in ("fer2013", "fer2013", "edge"):
+        arguments = ["recipe", "--variants", str(variants), "--profile", profile]
+        monkeypatch.setattr("sys.argv", arguments)
+        assert recipe.main() == 0
+
+    profiles = [config.load(profile) for profile in ("fer2013", "edge")]
+    assert trained == [settings.train.filters for settings in profiles]
+
+
 def test_the_projects_variants_fit_its_profile() -> None:
     path = Path(recipe.__file__).with_suffix(".toml")
     assert read_variants(path, config.load("fer2013").train, epochs=8)
