@@ -2,8 +2,8 @@
 
     python -m benchmarks.edge_shapes [--reference FILE.tflite] [--train] SHAPE...
 
-A SHAPE is settings of train that are other than in the edge profile, such as `filters=[32,64,128]`
-or `filters=[16,32] residual_blocks=1`. Each is built untrained, converted to int8 as the pipeline
+A SHAPE is settings of train that are other than in the edge profile, such as `squeeze_excite=0` or
+`filters=[16,32] residual_blocks=1`. Each is built untrained, converted to int8 as the pipeline
 converts it, and asked about one image at a time by LiteRT on one thread held to one core; all
 shapes and the reference are timed in turns, so that what else the machine does falls on all alike.
 With `--train`, also the seconds of CPU that training steps take, which other programs disturb less

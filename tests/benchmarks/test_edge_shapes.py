@@ -18,10 +18,10 @@ def test_multiplications_are_those_of_convolutions_and_the_dense_layer() -> None
 def test_a_shape_changes_the_edge_profile() -> None:
     settings = settings_of("filters=[8,16] residual_blocks=1")
     assert (settings.filters, settings.residual_blocks) == ([8, 16], 1)
-    assert settings.precision == settings_of("filters=[8]").precision == "bfloat16"
+    assert settings.precision == settings_of("squeeze_excite=0").precision == "bfloat16"
 
 
-@pytest.mark.parametrize("text", ["filters", "filters=[]", "unknown=1"])
+@pytest.mark.parametrize("text", ["filters", "filters=[]", "filters=[8]", "unknown=1"])
 def test_what_is_no_shape_is_one_clear_sentence(text: str) -> None:
     with pytest.raises(UserError, match="is no shape"):
         settings_of(text)
