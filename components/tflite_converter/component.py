@@ -63,7 +63,8 @@ class TFLiteConverter(base_component.BaseComponent):
         """Constructs the component.
 
         Args:
-            model: SavedModel with the signature `pixels`.
+            model: SavedModel with the signature `pixels`; where it has `device_pixels` too, that
+                one is converted.
             examples: examples with a train split, from which the representative set is drawn.
             model_blessing: without it the model counts as blessed.
             representative_images: how many train images set the quantisation ranges.

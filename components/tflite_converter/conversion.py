@@ -1,4 +1,4 @@
-"""From the `pixels` signature of a SavedModel to TFLite flatbuffers.
+"""From the `pixels` or `device_pixels` signature of a SavedModel to TFLite flatbuffers.
 
 Both models take the grey uint8 pixels that the signature takes, n images at a time, and give its
 probabilities alone: class names are strings, which TFLite's kernels for devices leave out.
