@@ -691,8 +691,8 @@ class Settings(Section):
     @model_validator(mode="after")
     def _stages_fit_the_image(self) -> "Settings":
         train = self.train
-        smallest = train.smallest_size(self.image.size)
         for name, network in (("filters", train), ("own_teacher.filters", train.of_own_teacher())):
+            smallest = network.smallest_size(self.image.size)
             stages = len(network.filters)
             if smallest >> (stages - 1 + (network.stem_stride == 2)) < 1:
                 raise ValueError(

@@ -36,6 +36,15 @@ def test_it_is_trained_as_the_network_is_but_for_what_is_set_and_answers_about_o
     [
         (["train.teacher=elsewhere", "train.own_teacher.epochs=3"], "train.own_teacher.epochs=0"),
         (["train.own_teacher.filters=[8, 8, 8, 8, 8]", "image.size=16"], "drop some stages"),
+        (
+            [
+                "image.size=16",
+                "train.own_teacher.filters=[8, 8, 8, 8]",
+                "train.own_teacher.stem_stride=2",
+                "train.own_teacher.small_first=0.5",
+            ],
+            "too many for an image of 10 pixels",
+        ),
         (["train.own_teacher.epochs=-1"], "train.own_teacher.epochs"),
         (
             [
