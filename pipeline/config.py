@@ -415,7 +415,7 @@ _NOT_SEARCHED = frozenset(
     {
         *("epochs", "seed", "validation_fraction", "best_by", "early_stopping_patience"),
         *("loop", "precision", "jit_compile", "cache", "calibrate", "teacher"),
-        *("flip_average", "zoom_average"),
+        *("members", "device_members", "flip_average", "zoom_average"),
         *(f"own_teacher.{name}" for name in OwnTeacherSettings.model_fields),
     }
 )

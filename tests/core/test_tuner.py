@@ -46,6 +46,8 @@ def test_a_nested_setting_is_searched_by_its_name() -> None:
         ("filters={choices=[[1, 2, 3, 4, 5, 6]]}", r"tuner.search.filters can't be \[1, 2"),
         ("epochs={min=1, max=9}", "tuner.search.epochs can't be searched"),
         ("validation_fraction={min=0.1, max=0.2}", "can't be searched"),
+        ("members={min=1, max=4}", "can't be searched"),
+        ("device_members={choices=[1, 2]}", "can't be searched"),
         ("momentum={min=0.1, max=0.2}", "tuner.search.momentum is no setting of train"),
     ],
 )
