@@ -366,14 +366,14 @@ class TrainSettings(Section):
 
     def of_member(self, index: int) -> "TrainSettings":
         """The settings that one of the members, counted from 0, is trained with."""
-        update = {"seed": self.seed + index, "members": 1, "device_members": None}
-        return self.model_copy(update=update)
+        return self.model_copy(update={"seed": self.seed + index, "members": 1})
 
     def of_own_teacher(self) -> "TrainSettings":
         """The settings that its teacher is trained with."""
         own = self.own_teacher.model_dump(exclude_none=True)
         augment = self.augment.model_copy(update={"mixup": own.pop("mixup", self.augment.mixup)})
         update = {**own, "augment": augment, "own_teacher": OwnTeacherSettings()}
+        # No device asks it.
         update |= {"device_members": None}
         # Augmentation mirrors and zooms what it is asked about by chance: epochs average over the
         # views, each of which would be asked about at every step.

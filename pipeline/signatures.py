@@ -47,8 +47,7 @@ class ExpressionModule(tf.Module):
         super().__init__()
         self._model_variables = [variable.value for variable in model.variables]
         self._model = _Untracked(model)
-        self._differs_on_devices = device_model is not None
-        self._device_model = _Untracked(model if device_model is None else device_model)
+        self._device_model = self._model if device_model is None else _Untracked(device_model)
         self._transform_layer = transform_output.transform_features_layer()
         self._labels_asset = tf.saved_model.Asset(labels_path)
         self._labels = labels
@@ -72,7 +71,7 @@ class ExpressionModule(tf.Module):
             "classify": self.classify.get_concrete_function(named(strings, "inputs")),
             LABEL_INDEX: self.label_index.get_concrete_function(named(strings, "examples")),
         }
-        if self._differs_on_devices:
+        if self._device_model is not self._model:
             traced[DEVICE_PIXELS] = self.predict_device_pixels.get_concrete_function(
                 named(pixels, "pixels")
             )

@@ -2,7 +2,6 @@
 
 import shutil
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import keras
@@ -100,15 +99,18 @@ def _train(
             whose + of_several if settings.members > 1 else whose,
         )
         networks.append(network)
-    averaged = partial(model.averaged, flip=settings.flip_average, zoom=settings.zoom_average)
-    exported = averaged(networks)
+    exported = _averaged(networks, settings)
     if settings.calibrate:
         fitted = temperature.fit(exported, data.validate)
         for network in networks:
             temperature.fold(network, fitted)
     for_devices = networks[: settings.device_members]
-    device_model = None if for_devices == networks else averaged(for_devices)
+    device_model = None if for_devices == networks else _averaged(for_devices, settings)
     return _Trained(exported, device_model, data)
+
+
+def _averaged(networks: list[keras.Model], settings: TrainSettings) -> keras.Model:
+    return model.averaged(networks, flip=settings.flip_average, zoom=settings.zoom_average)
 
 
 def _train_member(
