@@ -103,8 +103,12 @@ class Manifest(BaseModel):
                 " publish the model again."
             ) from None
 
-    def verify(self, folder: Path) -> list[str]:
+    def verify(self, folder: Path, *, allow_unlisted: bool = False) -> list[str]:
         """Compares a folder's files with this manifest.
+
+        Args:
+            folder: the version's folder.
+            allow_unlisted: leaves files that are not listed, such as a model card, alone.
 
         Returns:
             One sentence for each missing, added or changed file; empty if all is as published.
@@ -113,7 +117,9 @@ class Manifest(BaseModel):
             return [f"{MANIFEST_FILE} lists no files"]
         found = {name: path for name, path in _walk(folder) if name != MANIFEST_FILE}
         problems = [f"{name} is missing" for name in sorted(self.files.keys() - found.keys())]
-        problems += [f"{name} is not listed" for name in sorted(found.keys() - self.files.keys())]
+        if not allow_unlisted:
+            unlisted = sorted(found.keys() - self.files.keys())
+            problems += [f"{name} is not listed" for name in unlisted]
         for name in sorted(found.keys() & self.files.keys()):
             expected = self.files[name]
             size = found[name].stat().st_size

@@ -18,11 +18,11 @@ _TIMED_IMAGES = 100
 
 
 class TFLiteModel:
-    """A TFLite model that takes any number of images at a time, on one core."""
+    """A TFLite model that takes any number of images at a time, on one core or more."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int = 1) -> None:
         self.bytes = path.stat().st_size
-        self._interpreter = Interpreter(model_path=str(path), num_threads=1)
+        self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
         details = self._interpreter.get_input_details()[0]
         self.image_size = int(details["shape"][1])
         self._input = details["index"]

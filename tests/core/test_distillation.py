@@ -1,5 +1,6 @@
 """Learning from a teacher: what it is asked, and what becomes of the labels."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.edge_model import INT8_FILE, LABELS_FILE
+from components.tflite_converter.conversion import convert_int8, freeze_pixels
+from components.tflite_evaluator.evaluation import TFLiteModel
 from pipeline import distillation, input_data
 from pipeline.config import TrainSettings
 from pipeline.errors import UserError
@@ -25,6 +29,11 @@ def _settings(saved_model: Path, **changed: Any) -> TrainSettings:
     return TrainSettings.model_validate(
         {"teacher": str(saved_model), "distillation_weight": 1.0, "label_smoothing": 0.0} | changed
     )
+
+
+@pytest.fixture(scope="module")
+def labels(saved_model: Path) -> list[str]:
+    return read_labels(str(saved_model))
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +59,34 @@ def answers(saved_model: Path, pixels: np.ndarray) -> np.ndarray:
     return signature(pixels=tf.constant(pixels))["probabilities"].numpy()
 
 
-def _taught(settings: TrainSettings, images: tf.Tensor, transform_output: Any) -> np.ndarray:
-    labels = read_labels(str(settings.teacher))
-    teach = distillation.teaching(settings, labels, SIZE, transform_output)
-    assert teach is not None
-    return teach(images, tf.one_hot([0] * len(images), len(labels))).numpy()
+@pytest.fixture(scope="module")
+def int8_model(
+    saved_model: Path,
+    pixels: np.ndarray,
+    labels: list[str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """The folder of the int8 model that is made of it."""
+    folder = tmp_path_factory.mktemp("edge")
+    (folder / LABELS_FILE).write_text("".join(f"{label}\n" for label in labels))
+    (folder / INT8_FILE).write_bytes(convert_int8(freeze_pixels(str(saved_model)), pixels))
+    return folder
+
+
+Ask = Callable[..., np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def ask(images: tf.Tensor, labels: list[str], transform_output: Any) -> Ask:
+    """Gives the labels that a teacher blends of the faces', with light added to them."""
+
+    def taught(teacher: Path, light: float = 0.0, **changed: Any) -> np.ndarray:
+        settings = _settings(teacher, **changed)
+        teach = distillation.teaching(settings, labels, SIZE, transform_output)
+        assert teach is not None
+        return teach(images + light, tf.one_hot([0] * len(images), len(labels))).numpy()
+
+    return taught
 
 
 def test_without_a_teacher_labels_are_left_alone(transform_output: Any) -> None:
@@ -62,26 +94,32 @@ def test_without_a_teacher_labels_are_left_alone(transform_output: Any) -> None:
 
 
 def test_a_teacher_says_of_normalized_images_what_it_says_when_served(
-    saved_model: Path, images: tf.Tensor, answers: np.ndarray, transform_output: Any
+    ask: Ask, saved_model: Path, answers: np.ndarray
 ) -> None:
-    taught = _taught(_settings(saved_model), images, transform_output)
-    np.testing.assert_allclose(taught, answers, atol=1e-5)
+    np.testing.assert_allclose(ask(saved_model), answers, atol=1e-5)
 
 
 def test_a_teacher_answers_in_bfloat16_about_the_same(
-    saved_model: Path, images: tf.Tensor, answers: np.ndarray, transform_output: Any
+    ask: Ask, saved_model: Path, answers: np.ndarray
 ) -> None:
-    taught = _taught(_settings(saved_model, precision="bfloat16"), images, transform_output)
-    np.testing.assert_allclose(taught, answers, atol=0.03)
+    np.testing.assert_allclose(ask(saved_model, precision="bfloat16"), answers, atol=0.03)
 
 
-def test_light_beyond_white_is_not_cut_off_before_the_teacher_sees_it(
-    saved_model: Path, images: tf.Tensor, transform_output: Any
+def test_an_int8_teacher_says_what_it_says_on_a_device(
+    ask: Ask, int8_model: Path, pixels: np.ndarray
 ) -> None:
-    bright, brighter = (
-        _taught(_settings(saved_model), images + light, transform_output) for light in (9.0, 12.0)
-    )
-    assert np.abs(bright - brighter).max() > 1e-3
+    on_device = TFLiteModel(int8_model / INT8_FILE).predict(pixels)
+    np.testing.assert_allclose(ask(int8_model), on_device, atol=1e-5)
+
+
+def test_light_beyond_white_is_not_cut_off_before_a_teacher_in_float_sees_it(
+    ask: Ask, saved_model: Path
+) -> None:
+    assert np.abs(ask(saved_model, 9.0) - ask(saved_model, 12.0)).max() > 1e-3
+
+
+def test_an_int8_teacher_sees_white_where_light_is_beyond_it(ask: Ask, int8_model: Path) -> None:
+    np.testing.assert_array_equal(ask(int8_model, 9.0), ask(int8_model, 12.0))
 
 
 def test_the_teacher_sees_the_augmented_and_mixed_images_of_the_student() -> None:
@@ -126,13 +164,12 @@ def test_a_temperature_divides_the_logits_behind_the_probabilities() -> None:
     np.testing.assert_allclose(certain, [[1.0, 0.0]], atol=1e-6)
 
 
-def test_a_teacher_of_other_classes_is_refused(saved_model: Path, transform_output: Any) -> None:
-    known = read_labels(str(saved_model))
-    with pytest.raises(UserError, match=f"knows the classes {', '.join(known)}, the data have"):
-        distillation.teaching(_settings(saved_model), known[:-1], SIZE, transform_output)
-
-
-def test_a_teacher_of_another_size_is_refused(saved_model: Path, transform_output: Any) -> None:
-    known = read_labels(str(saved_model))
+@pytest.mark.parametrize("kind", ["saved_model", "int8_model"])
+def test_a_teacher_of_other_classes_or_another_size_is_refused(
+    kind: str, labels: list[str], transform_output: Any, request: pytest.FixtureRequest
+) -> None:
+    settings = _settings(request.getfixturevalue(kind))
+    with pytest.raises(UserError, match=f"knows the classes {', '.join(labels)}, the data have"):
+        distillation.teaching(settings, labels[:-1], SIZE, transform_output)
     with pytest.raises(UserError, match=f"images of {SIZE} pixels, image.size is 32"):
-        distillation.teaching(_settings(saved_model), known, 32, transform_output)
+        distillation.teaching(settings, labels, 32, transform_output)
