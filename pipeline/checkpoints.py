@@ -57,6 +57,11 @@ class CheckpointFolder:
         return CheckpointFolder(self._path / f"member{index}") if index else self
 
     @property
+    def taught(self) -> Path:
+        """Folder of augmented images with a teacher's answers."""
+        return self._path / "taught"
+
+    @property
     def exported(self) -> Path:
         """Folder of the SavedModel of a training that others need."""
         return self._path / "exported"

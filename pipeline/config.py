@@ -275,8 +275,16 @@ class TrainSettings(Section):
     label_smoothing: float = Field(0.05, ge=0.0, lt=1.0, description="Share moved off the label.")
     teacher: str | None = Field(
         None,
-        description="Pushed SavedModel to learn from beside the labels: a version's folder, or the "
-        "folder of versions, whose newest is taken.",
+        description="Pushed SavedModel or TFLite models (the int8 one is asked) to learn from "
+        "beside the labels: a version's folder, or the folder of versions, whose newest is taken.",
+    )
+    taught_epochs: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="Epochs of augmented images about which a teacher is asked before the "
+        "training; then they come again, mirrored by chance, from the disk (2.3 KB an image at "
+        "48x48). 0 asks at every step.",
     )
     own_teacher: OwnTeacherSettings = Field(
         default_factory=OwnTeacherSettings,
@@ -373,8 +381,8 @@ class TrainSettings(Section):
         own = self.own_teacher.model_dump(exclude_none=True)
         augment = self.augment.model_copy(update={"mixup": own.pop("mixup", self.augment.mixup)})
         update = {**own, "augment": augment, "own_teacher": OwnTeacherSettings()}
-        # No device asks it.
-        update |= {"device_members": None}
+        # No device asks it, and nobody teaches it.
+        update |= {"device_members": None, "taught_epochs": 0}
         # Augmentation mirrors and zooms what it is asked about by chance: epochs average over the
         # views, each of which would be asked about at every step.
         update |= {"flip_average": False, "zoom_average": 0.0}
@@ -414,7 +422,7 @@ class Search(Section):
 _NOT_SEARCHED = frozenset(
     {
         *("epochs", "seed", "validation_fraction", "best_by", "early_stopping_patience"),
-        *("loop", "precision", "jit_compile", "cache", "calibrate", "teacher"),
+        *("loop", "precision", "jit_compile", "cache", "calibrate", "teacher", "taught_epochs"),
         *("members", "device_members", "flip_average", "zoom_average"),
         *(f"own_teacher.{name}" for name in OwnTeacherSettings.model_fields),
     }

@@ -131,15 +131,18 @@ def training_batches(
     changed = tf.data.Dataset.zip(batches, seeds).map(
         change, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
-    if settings.small_first:
-        changed = _shrunk_at_first(changed, small, settings)
-    return changed.prefetch(tf.data.AUTOTUNE)
+    return shrunk_at_first(changed, small, settings).prefetch(tf.data.AUTOTUNE)
 
 
-def _shrunk_at_first(
+def shrunk_at_first(
     batches: tf.data.Dataset, small: int, settings: TrainSettings
 ) -> tf.data.Dataset:
-    """Learning from small images first (Tan and Le, 2021, "EfficientNetV2", section 4)."""
+    """Shrinks the images of the first batches; see `training_batches`.
+
+    Tan and Le, 2021, "EfficientNetV2", section 4: learning from small images first.
+    """
+    if not settings.small_first:
+        return batches
     count, side, _, channels = batches.element_spec[0].shape
     shrunk = settings.smallest_size(side)
 

@@ -123,7 +123,9 @@ def _train_member(
     """Trains one network; gives its best epoch, in float32, and the data."""
     size = fn_args.custom_config["size"]
     training_setup.configure(settings)
-    data = training_setup.read_data(fn_args, settings, checkpoints.epochs_done())
+    data = training_setup.read_data(
+        fn_args, settings, checkpoints.epochs_done(), checkpoints.taught
+    )
     network = training_setup.compiled_network(settings, size, len(data.labels), data.steps)
     training_loop.fit(
         network,

@@ -1,6 +1,7 @@
 """What every way of training starts from: the batches, and the compiled network."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import keras
@@ -13,6 +14,8 @@ from tfx.utils import io_utils
 from pipeline import distillation, input_data, model
 from pipeline.config import TrainSettings
 from pipeline.errors import UserError
+from pipeline.kept_batches import KeptBatches
+from pipeline.signatures import pixel_moments
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,9 @@ def _policy(precision: Literal["auto", "bfloat16", "float32"]) -> str:
             return "float32"
 
 
-def read_data(fn_args: FnArgs, settings: TrainSettings, epochs_done: int = 0) -> TrainingData:
+def read_data(
+    fn_args: FnArgs, settings: TrainSettings, epochs_done: int = 0, taught: Path | None = None
+) -> TrainingData:
     """Reads the train split in its two parts; the eval split is left alone.
 
     Args:
@@ -65,6 +70,7 @@ def read_data(fn_args: FnArgs, settings: TrainSettings, epochs_done: int = 0) ->
       settings: `validation_fraction`, `class_weights`, and what `input_data` and `distillation`
         take are used.
       epochs_done: Epochs of this training that a killed process ran.
+      taught: Where `taught_epochs` keep a teacher's answers; none asks it at every step.
 
     Raises:
       UserError: One of the two parts is empty, or the teacher does not fit the data.
@@ -83,18 +89,25 @@ def read_data(fn_args: FnArgs, settings: TrainSettings, epochs_done: int = 0) ->
             f"{sum(held_out)} to validate on; give more images."
         )
     steps = max(sum(counts) // settings.batch_size, 1)
+    size = fn_args.custom_config["size"]
+    teach = distillation.teaching(settings, source.labels, size, transform_output)
+    small = max(settings.small_epochs - epochs_done, 0) * steps
+
+    def batches_of(settings: TrainSettings) -> tf.data.Dataset:
+        examples = source.read(fn_args.train_files, training)
+        return input_data.training_batches(examples, sum(counts), settings, teach, small)
+
+    if teach is None or taught is None or not settings.taught_epochs:
+        train = batches_of(settings)
+    else:
+        moments = pixel_moments(transform_output.transform_features_layer(), size)
+        kept = KeptBatches(taught, settings, *moments)
+        kept.write(batches_of, steps)
+        train = kept.read(sum(counts), small)
     return TrainingData(
         source=source,
         transform_output=transform_output,
-        train=input_data.training_batches(
-            source.read(fn_args.train_files, training),
-            sum(counts),
-            settings,
-            distillation.teaching(
-                settings, source.labels, fn_args.custom_config["size"], transform_output
-            ),
-            small=max(settings.small_epochs - epochs_done, 0) * steps,
-        ),
+        train=train,
         validate=input_data.evaluation_batches(
             source.read(fn_args.train_files, validation), settings
         ),

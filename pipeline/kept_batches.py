@@ -1,0 +1,99 @@
+"""Keeps augmented images with a teacher's answers: one that answers slowly is not asked again."""
+
+import functools
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import tensorflow as tf
+
+from pipeline import input_data, progress
+from pipeline.config import TrainSettings
+from pipeline.preprocessing import denormalize, normalize
+
+# Far from the seeds of other members, which are counted on from the first one's.
+_SEEDS = 1_000_003
+
+
+@dataclass(frozen=True)
+class KeptBatches:
+    """Batches of some epochs, on the disk.
+
+    Attributes:
+      folder: Where they are; what is there belongs to these settings.
+      settings: `taught_epochs`, `batch_size`, `seed`, `augment.flip` and what
+        `input_data.shrunk_at_first` takes are used.
+      mean: What images are normalized with, in grey values.
+      scale: What images are normalized with.
+    """
+
+    folder: Path
+    settings: TrainSettings
+    mean: tf.Tensor
+    scale: tf.Tensor
+
+    def write(self, batches_of: Callable[[TrainSettings], tf.data.Dataset], steps: int) -> None:
+        """Writes the epochs that are not there yet, each whole or not at all.
+
+        Args:
+          batches_of: Endless batches, augmented and taught, of settings that differ by the seed.
+          steps: Batches in an epoch.
+        """
+        self.folder.mkdir(exist_ok=True)
+        epochs = self.settings.taught_epochs
+        # Shrunk when they are read.
+        whole = self.settings.model_copy(update={"small_first": 0.0})
+        for index, path in enumerate(self._epochs()):
+            progress.report(index / epochs, f"teacher's answers, epoch {index + 1}/{epochs}")
+            if path.exists():
+                continue
+            seed = self.settings.seed + _SEEDS * (index + 1)
+            batches = batches_of(whole.model_copy(update={"seed": seed})).take(steps)
+            partial = path.with_suffix(".partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            batches.map(self._as_grey, num_parallel_calls=tf.data.AUTOTUNE).save(str(partial))
+            partial.rename(path)
+
+    def read(self, count: int, small: int) -> tf.data.Dataset:
+        """Reads them endlessly, shuffled, and mirrored by chance.
+
+        Args:
+          count: Size of the shuffle buffer, the number of train images.
+          small: How many batches, the first ones, are of images that are shrunk.
+
+        Returns:
+          Batches as `input_data.training_batches` gives them.
+        """
+        epochs = [tf.data.Dataset.load(str(path)) for path in self._epochs()]
+        batches = (
+            functools.reduce(tf.data.Dataset.concatenate, epochs)
+            .unbatch()
+            .shuffle(count, seed=self.settings.seed, reshuffle_each_iteration=True)
+            .repeat()
+            .batch(self.settings.batch_size, drop_remainder=True)
+        )
+        seeds = tf.data.Dataset.random(seed=self.settings.seed, rerandomize_each_iteration=True)
+        changed = tf.data.Dataset.zip(batches, seeds.batch(2)).map(
+            self._as_trained_on, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+        shrunk = input_data.shrunk_at_first(changed, small, self.settings)
+        return shrunk.prefetch(tf.data.AUTOTUNE)
+
+    def _epochs(self) -> list[Path]:
+        return [self.folder / f"epoch{index + 1}" for index in range(self.settings.taught_epochs)]
+
+    def _as_grey(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """uint8 images, a quarter of the size."""
+        values = tf.clip_by_value(denormalize(images, self.mean, self.scale), 0.0, 255.0)
+        return tf.cast(tf.round(values), tf.uint8), labels
+
+    def _as_trained_on(
+        self, batch: tuple[tf.Tensor, tf.Tensor], seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        grey, labels = batch
+        images = normalize(grey, self.mean, self.scale)
+        if self.settings.augment.flip:
+            draws = tf.random.stateless_uniform([self.settings.batch_size, 1, 1, 1], seed)
+            images = tf.where(draws < 0.5, tf.reverse(images, axis=[2]), images)
+        return images, labels
