@@ -72,13 +72,15 @@ def test_the_teacher_is_trained_once_and_then_teaches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = ["train.own_teacher.epochs=2", "train.own_teacher.filters=[4, 8]"]
-    more = [*own, "train.small_first=0.5", "train.precision=float32"]
+    more = [*own, "train.small_first=0.5", "train.precision=float32", "train.taught_epochs=2"]
     settings = config.load(assignments=[*SMALL, "train.filters=[4]", *more])
     trained: list[TrainSettings] = []
+    kept: list[list[str]] = []
     fit = training_loop.fit
 
     def killed_in_the_second(network: Any, data: Any, settings: TrainSettings, **more: Any) -> Any:
         trained.append(settings)
+        kept.append(sorted(path.name for path in tmp_path.rglob("taught/*")))
         if len(trained) == 2:
             raise KilledError
         return fit(network, data, settings, **more)
@@ -93,6 +95,8 @@ def test_the_teacher_is_trained_once_and_then_teaches(
         (1, [4]),
         (1, [4]),
     ]
+    assert kept == [[], ["epoch1", "epoch2"], ["epoch1", "epoch2"]]
+    assert not list(tmp_path.rglob("taught"))
     teachers = [settings.teacher for settings in trained]
     assert teachers[0] is None
     assert teachers[1] == teachers[2] is not None
