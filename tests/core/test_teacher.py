@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import config
 from pipeline.config import TrainSettings
 from pipeline.errors import UserError
 from pipeline.teacher import with_found_teacher
@@ -38,11 +39,27 @@ def test_a_relative_path_is_made_absolute(tmp_path: Path, monkeypatch: pytest.Mo
     assert _find(Path("models"))[0] == str(tmp_path / "models" / "1")
 
 
+def test_the_model_that_ships_in_the_project_goes_by_its_place_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = config.load(profile="edge").train
+    found, fingerprint = with_found_teacher(settings)
+    assert found.teacher == settings.teacher
+    assert len(fingerprint) == 64
+
+
 @pytest.mark.parametrize("name", ["nowhere", "empty"])
 def test_a_folder_without_a_model_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="is not the folder of a pushed SavedModel"):
         _find(tmp_path / name)
+
+
+def test_an_int8_model_with_its_card_beside_it_may_teach(tmp_path: Path) -> None:
+    fingerprint = push(tmp_path / "shipped", "one", "model_int8.tflite")
+    (tmp_path / "shipped" / "README.md").write_text("For clients.")
+    assert _find(tmp_path / "shipped") == (str(tmp_path / "shipped"), fingerprint)
 
 
 def test_a_model_that_has_changed_since_is_refused(tmp_path: Path) -> None:
