@@ -276,15 +276,16 @@ class TrainSettings(Section):
     teacher: str | None = Field(
         None,
         description="Pushed SavedModel or TFLite models (the int8 one is asked) to learn from "
-        "beside the labels: a version's folder, or the folder of versions, whose newest is taken.",
+        "beside the labels: a version's folder, or the folder of versions, whose newest is taken. "
+        "An empty text is none.",
     )
     taught_epochs: int = Field(
         0,
         ge=0,
         le=1000,
-        description="Epochs of augmented images about which a teacher is asked before the "
-        "training; then they come again, mirrored by chance, from the disk (2.3 KB an image at "
-        "48x48). 0 asks at every step.",
+        description="Epochs of augmented images about which a teacher, if there is one, is asked "
+        "before the training; then they come again, mirrored by chance, from the disk (2.3 KB an "
+        "image at 48x48). 0 asks at every step, and so does a search.",
     )
     own_teacher: OwnTeacherSettings = Field(
         default_factory=OwnTeacherSettings,
@@ -333,6 +334,11 @@ class TrainSettings(Section):
     augment: AugmentSettings = Field(
         default_factory=AugmentSettings, description="Augmentation inside the input pipeline."
     )
+
+    @field_validator("teacher")
+    @classmethod
+    def _none_if_empty(cls, teacher: str | None) -> str | None:
+        return teacher or None
 
     @model_validator(mode="after")
     def _one_teacher(self) -> "TrainSettings":

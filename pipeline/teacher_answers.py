@@ -45,7 +45,7 @@ def load(folder: str, labels: list[str], size: int, in_bfloat16: bool) -> Answer
     if known != labels:
         raise UserError(
             f"The teacher {folder} knows the classes {', '.join(known)}, the data have "
-            f"{', '.join(labels)}; choose a teacher of the same classes."
+            f"{', '.join(labels)}; choose a teacher of the same classes, or none: train.teacher=''."
         )
     if side != size:
         raise UserError(

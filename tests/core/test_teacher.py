@@ -21,6 +21,12 @@ def test_none_is_asked_for_by_default() -> None:
     assert with_found_teacher(TrainSettings()) == (TrainSettings(), "")
 
 
+@pytest.mark.parametrize("empty", ["", "''"])
+def test_an_empty_text_leaves_a_profiles_teacher_out(empty: str) -> None:
+    settings = config.load(profile="edge", assignments=[f"train.teacher={empty}"])
+    assert with_found_teacher(settings.train) == (settings.train, "")
+
+
 def test_a_folder_of_versions_means_the_newest(tmp_path: Path) -> None:
     push(tmp_path / "9", "old")
     fingerprint = push(tmp_path / "10", "new")
