@@ -83,11 +83,13 @@ def read_variants(path: Path, base: TrainSettings, epochs: int) -> dict[str, Tra
         raise UserError(f"The file {path} can't be read: {error.strerror}.") from None
     except ValueError as error:
         raise UserError(f"The file {path} is not valid TOML: {error}.") from None
+    # A teacher has trained on all but the part that it held back.
+    held_out = base.validation_fraction if base.teacher else 0.1
     variants = {}
     for name, values in tables.items():
         try:
             variants[name] = config.with_values(
-                base, {"validation_fraction": 0.1} | _flat(values) | {"epochs": epochs}
+                base, {"validation_fraction": held_out} | _flat(values) | {"epochs": epochs}
             )
         except (ValidationError, KeyError) as error:
             raise UserError(f"The variant {name!r} of {path} does not fit: {error}.") from None

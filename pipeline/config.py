@@ -345,7 +345,8 @@ class TrainSettings(Section):
         if self.teacher is not None and self.own_teacher.epochs:
             raise ValueError(
                 "train.teacher and train.own_teacher.epochs each ask for a teacher; "
-                "set train.own_teacher.epochs=0 to learn from train.teacher"
+                "set train.own_teacher.epochs=0 to learn from train.teacher, or train.teacher='' "
+                "to learn from its own"
             )
         return self
 

@@ -1,6 +1,7 @@
 """Keeps augmented images with a teacher's answers: one that answers slowly is not asked again."""
 
 import functools
+import logging
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pipeline import input_data, progress
 from pipeline.config import TrainSettings
 from pipeline.preprocessing import denormalize, normalize
 
+_LOGGER = logging.getLogger(__name__)
 # Far from the seeds of other members, which are counted on from the first one's.
 _SEEDS = 1_000_003
 
@@ -22,8 +24,8 @@ class KeptBatches:
 
     Attributes:
       folder: Where they are; what is there belongs to these settings.
-      settings: `taught_epochs`, `batch_size`, `seed`, `augment.flip` and what
-        `input_data.shrunk_at_first` takes are used.
+      settings: `taught_epochs`, or `epochs` if that is fewer, `batch_size`, `seed`, `augment.flip`
+        and what `input_data.shrunk_at_first` takes are used.
       mean: What images are normalized with, in grey values.
       scale: What images are normalized with.
     """
@@ -41,13 +43,15 @@ class KeptBatches:
           steps: Batches in an epoch.
         """
         self.folder.mkdir(exist_ok=True)
-        epochs = self.settings.taught_epochs
+        paths = self._epochs()
         # Shrunk when they are read.
         whole = self.settings.model_copy(update={"small_first": 0.0})
-        for index, path in enumerate(self._epochs()):
-            progress.report(index / epochs, f"teacher's answers, epoch {index + 1}/{epochs}")
+        for index, path in enumerate(paths):
             if path.exists():
                 continue
+            told = f"teacher's answers, epoch {index + 1}/{len(paths)}"
+            progress.report(index / len(paths), told)
+            _LOGGER.info(told)
             seed = self.settings.seed + _SEEDS * (index + 1)
             batches = batches_of(whole.model_copy(update={"seed": seed})).take(steps)
             partial = path.with_suffix(".partial")
@@ -81,7 +85,8 @@ class KeptBatches:
         return shrunk.prefetch(tf.data.AUTOTUNE)
 
     def _epochs(self) -> list[Path]:
-        return [self.folder / f"epoch{index + 1}" for index in range(self.settings.taught_epochs)]
+        count = min(self.settings.taught_epochs, self.settings.epochs)
+        return [self.folder / f"epoch{index + 1}" for index in range(count)]
 
     def _as_grey(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """uint8 images, a quarter of the size."""

@@ -8,13 +8,17 @@ from pipeline.errors import UserError
 from pipeline.manifest import Manifest
 from pipeline.version_folder import VersionFolder
 
+# The first of them is what `teacher_answers` takes.
+_MODEL_FILES = ("saved_model.pb", edge_model.INT8_FILE)
+
 
 def with_found_teacher(settings: TrainSettings) -> tuple[TrainSettings, str]:
     """Finds the version that `teacher` means, and checks that its files are as they were pushed.
 
     Args:
-      settings: `teacher` is used: a version's folder, a folder of versions, or none. A relative
-        path is of the working directory, or, if nothing is there, of the project.
+      settings: `distillation_temperature` and `teacher` are used, a version's folder, a folder of
+        versions, or none. A relative path is of the working directory, or, if nothing is there, of
+        the project.
 
     Returns:
       The settings with the path of one version, and the fingerprint of its files; the settings as
@@ -22,7 +26,7 @@ def with_found_teacher(settings: TrainSettings) -> tuple[TrainSettings, str]:
       project, relative to that, which may lie elsewhere where the training runs.
 
     Raises:
-      UserError: There is no pushed model, or its files have changed.
+      UserError: There is no pushed model, its files have changed, or it can't be softened.
     """
     if settings.teacher is None:
         return settings, ""
@@ -32,16 +36,43 @@ def with_found_teacher(settings: TrainSettings) -> tuple[TrainSettings, str]:
     versions = VersionFolder(folder)
     if versions.newest():
         folder = versions.path(versions.newest())
-    if not any((folder / name).is_file() for name in ("saved_model.pb", edge_model.INT8_FILE)):
+    model = next((name for name in _MODEL_FILES if (folder / name).is_file()), None)
+    if model is None:
         raise UserError(
             f"train.teacher, {settings.teacher}, is not the folder of a pushed SavedModel or int8 "
             "TFLite model, nor one of its versions; give one such as workspace/serving/expression."
         )
+    if model == edge_model.INT8_FILE and settings.distillation_temperature != 1.0:
+        raise UserError(
+            f"train.teacher, {settings.teacher}, is an int8 model, whose probabilities in steps of "
+            "1/256 cannot be softened; set train.distillation_temperature=1, or give a SavedModel."
+        )
     manifest = Manifest.read(folder)
-    if problems := manifest.verify(folder, allow_unlisted=True):
+    problems = manifest.verify(folder, allow_unlisted=True)
+    if model not in manifest.files:
+        problems.append(f"{model} is not listed")
+    if problems:
         raise UserError(
             f"train.teacher, {folder}, is not as it was pushed: {problems[0]}; push it again."
         )
     if folder.is_relative_to(REPOSITORY):
         folder = folder.relative_to(REPOSITORY)
     return settings.model_copy(update={"teacher": str(folder)}), manifest.model_fingerprint
+
+
+def check_teacher(settings: TrainSettings, fingerprint: str) -> None:
+    """Checks, where a training runs, that its teacher is the one that it was compiled with.
+
+    Args:
+      settings: As `with_found_teacher` gave them.
+      fingerprint: As that gave it.
+
+    Raises:
+      UserError: Another model is in its place here, or none.
+    """
+    _, found = with_found_teacher(settings)
+    if found != fingerprint:
+        raise UserError(
+            f"train.teacher, {settings.teacher}, is another model here than where the pipeline was "
+            "compiled; put the same one there, or compile the pipeline again."
+        )

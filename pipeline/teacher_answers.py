@@ -35,13 +35,12 @@ def load(folder: str, labels: list[str], size: int, in_bfloat16: bool) -> Answer
     Raises:
       UserError: The teacher has other classes, or takes images of another size.
     """
-    tflite = Path(folder) / edge_model.INT8_FILE
-    if tflite.exists():
-        known = (Path(folder) / edge_model.LABELS_FILE).read_text(encoding="utf-8").splitlines()
-        side, answer = _tflite(tflite, len(known))
-    else:
+    if (Path(folder) / "saved_model.pb").exists():
         known = read_labels(folder)
         side, answer = _saved_model(folder, in_bfloat16)
+    else:
+        known = (Path(folder) / edge_model.LABELS_FILE).read_text(encoding="utf-8").splitlines()
+        side, answer = _tflite(Path(folder) / edge_model.INT8_FILE, len(known))
     if known != labels:
         raise UserError(
             f"The teacher {folder} knows the classes {', '.join(known)}, the data have "
@@ -50,7 +49,7 @@ def load(folder: str, labels: list[str], size: int, in_bfloat16: bool) -> Answer
     if side != size:
         raise UserError(
             f"The teacher {folder} takes images of {side} pixels, image.size is {size}; choose a "
-            "teacher of the same size."
+            "teacher of the same size, or none: train.teacher=''."
         )
     return answer
 

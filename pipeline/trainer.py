@@ -21,6 +21,7 @@ from pipeline import (
 from pipeline.callbacks import ProgressCallback, training_callbacks
 from pipeline.checkpoints import CheckpointFolder
 from pipeline.config import TrainSettings
+from pipeline.teacher import check_teacher
 from pipeline.train_record import write_train_settings
 
 
@@ -55,6 +56,7 @@ def run_fn(fn_args: FnArgs) -> None:
     settings = search_space.overlay(
         TrainSettings.model_validate_json(config["train"]), fn_args.hyperparameters
     )
+    check_teacher(settings, config["teacher_fingerprint"])
     checkpoints = CheckpointFolder.for_inputs(config["checkpoint_root"], fn_args)
     taught = _with_own_teacher(settings, fn_args, checkpoints)
     trained = _train(taught, fn_args, checkpoints, Path(fn_args.model_run_dir))

@@ -14,6 +14,7 @@ from pipeline.callbacks import judging_callbacks
 from pipeline.checkpoints import CheckpointFolder
 from pipeline.config import TrainSettings, TunerSettings
 from pipeline.errors import UserError
+from pipeline.teacher import check_teacher
 
 _OBJECTIVE = keras_tuner.Objective("val_accuracy", "max")
 
@@ -29,6 +30,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     config = fn_args.custom_config
     settings = TrainSettings.model_validate_json(config["train"])
     tuner = TunerSettings.model_validate_json(config["tuner"])
+    check_teacher(settings, config["teacher_fingerprint"])
     # No trial would get further than this, and Keras Tuner would go on to the next one.
     training_setup.read_data(fn_args, settings)
     folder = CheckpointFolder.for_inputs(config["checkpoint_root"], fn_args)

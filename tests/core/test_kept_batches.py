@@ -125,6 +125,14 @@ def test_a_killed_run_asks_only_about_what_it_had_not_written_whole(tmp_path: Pa
     assert sorted(path.name for path in kept.folder.iterdir()) == ["epoch1", "epoch2", "epoch3"]
 
 
+def test_a_training_of_fewer_epochs_asks_about_no_more(tmp_path: Path) -> None:
+    asked: list[int] = []
+    kept = _kept(tmp_path, _settings(epochs=2))
+    kept.write(_ramps(asked), _STEPS)
+    assert len(asked) == 2
+    assert len(_read(kept, epochs=2)[0]) == 2 * _COUNT
+
+
 def test_a_second_training_asks_no_more(tmp_path: Path) -> None:
     asked: list[int] = []
     for _ in range(2):

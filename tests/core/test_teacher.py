@@ -7,7 +7,7 @@ import pytest
 from pipeline import config
 from pipeline.config import TrainSettings
 from pipeline.errors import UserError
-from pipeline.teacher import with_found_teacher
+from pipeline.teacher import check_teacher, with_found_teacher
 from pipeline.train_record import read_train_settings, write_train_settings
 from tests.core.pushed import push
 
@@ -66,6 +66,30 @@ def test_an_int8_model_with_its_card_beside_it_may_teach(tmp_path: Path) -> None
     fingerprint = push(tmp_path / "shipped", "one", "model_int8.tflite")
     (tmp_path / "shipped" / "README.md").write_text("For clients.")
     assert _find(tmp_path / "shipped") == (str(tmp_path / "shipped"), fingerprint)
+
+
+def test_an_int8_model_cannot_be_softened(tmp_path: Path) -> None:
+    push(tmp_path / "1", "one", "model_int8.tflite")
+    settings = TrainSettings(teacher=str(tmp_path), distillation_temperature=2.0)
+    with pytest.raises(UserError, match="cannot be softened"):
+        with_found_teacher(settings)
+
+
+def test_a_model_that_nobody_pushed_is_refused(tmp_path: Path) -> None:
+    push(tmp_path / "1", "one", "labels.txt")
+    (tmp_path / "1" / "model_int8.tflite").write_text("smuggled in")
+    with pytest.raises(UserError, match="is not as it was pushed: model_int8"):
+        _find(tmp_path)
+
+
+def test_another_model_where_the_training_runs_is_refused(tmp_path: Path) -> None:
+    push(tmp_path / "1", "one")
+    found = with_found_teacher(TrainSettings(teacher=str(tmp_path)))
+    check_teacher(*found)
+    (tmp_path / "1").rename(tmp_path / ".retired-1")
+    push(tmp_path / "1", "another")
+    with pytest.raises(UserError, match="is another model here than where the pipeline was"):
+        check_teacher(*found)
 
 
 def test_a_model_that_has_changed_since_is_refused(tmp_path: Path) -> None:
