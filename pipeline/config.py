@@ -299,7 +299,8 @@ class TrainSettings(Section):
         1.0,
         ge=1.0,
         le=20.0,
-        description="What the teacher's logits are divided by: higher is softer.",
+        description="What the teacher's logits are divided by: higher is softer; 1 for an int8 "
+        "teacher.",
     )
     class_weights: bool = Field(
         False, description="Weight the loss of a class by the inverse of its share."
