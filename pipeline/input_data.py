@@ -17,6 +17,8 @@ _BUCKETS = 10_000
 _READ_BATCH = 512
 
 Keep = Callable[[Mapping[str, tf.Tensor]], tf.Tensor]
+Batch = tuple[tf.Tensor, tf.Tensor]
+Change = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], Batch]
 Teach = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
@@ -115,34 +117,48 @@ def training_batches(
     """
     if settings.cache == "memory":
         examples = examples.cache()
+
+    def change(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> Batch:
+        images = augment(images, settings.augment, seed)
+        mixing = tf.random.fold_in(seed, 1)
+        images, labels = mixup(images, labels, settings.augment.mixup, mixing)
+        return images, labels if teach is None else teach(images, labels)
+
+    return changed_batches(examples, count, settings, change, small)
+
+
+def changed_batches(
+    examples: tf.data.Dataset, count: int, settings: TrainSettings, change: Change, small: int
+) -> tf.data.Dataset:
+    """Endless, shuffled batches, each changed by a seed of its own.
+
+    Args:
+      examples: Single images and labels.
+      count: Size of the shuffle buffer.
+      settings: `batch_size`, `seed` and `small_first` are used.
+      change: From the images, labels and seed, int64[2], of a batch to what is trained on.
+      small: As `training_batches` takes it.
+    """
     batches = (
         examples.shuffle(count, seed=settings.seed, reshuffle_each_iteration=True)
         .repeat()
         .batch(settings.batch_size, drop_remainder=True)
     )
     seeds = tf.data.Dataset.random(seed=settings.seed, rerandomize_each_iteration=True).batch(2)
-
-    def change(batch: tuple[tf.Tensor, tf.Tensor], seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images = augment(batch[0], settings.augment, seed)
-        mixing = tf.random.fold_in(seed, 1)
-        images, labels = mixup(images, batch[1], settings.augment.mixup, mixing)
-        return images, labels if teach is None else teach(images, labels)
-
     changed = tf.data.Dataset.zip(batches, seeds).map(
-        change, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        lambda batch, seed: change(batch[0], batch[1], seed),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
     )
-    return shrunk_at_first(changed, small, settings).prefetch(tf.data.AUTOTUNE)
+    if settings.small_first:
+        changed = _shrunk_at_first(changed, small, settings)
+    return changed.prefetch(tf.data.AUTOTUNE)
 
 
-def shrunk_at_first(
+def _shrunk_at_first(
     batches: tf.data.Dataset, small: int, settings: TrainSettings
 ) -> tf.data.Dataset:
-    """Shrinks the images of the first batches; see `training_batches`.
-
-    Tan and Le, 2021, "EfficientNetV2", section 4: learning from small images first.
-    """
-    if not settings.small_first:
-        return batches
+    """Learning from small images first (Tan and Le, 2021, "EfficientNetV2", section 4)."""
     count, side, _, channels = batches.element_spec[0].shape
     shrunk = settings.smallest_size(side)
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from pipeline import input_data, progress
 from pipeline.config import TrainSettings
-from pipeline.preprocessing import denormalize, normalize
+from pipeline.preprocessing import denormalize, normalize, to_uint8
 
 _LOGGER = logging.getLogger(__name__)
 # Far from the seeds of other members, which are counted on from the first one's.
@@ -25,7 +25,7 @@ class KeptBatches:
     Attributes:
       folder: Where they are; what is there belongs to these settings.
       settings: `taught_epochs`, or `epochs` if that is fewer, `batch_size`, `seed`, `augment.flip`
-        and what `input_data.shrunk_at_first` takes are used.
+        and what `input_data.changed_batches` takes are used.
       mean: What images are normalized with, in grey values.
       scale: What images are normalized with.
     """
@@ -70,33 +70,22 @@ class KeptBatches:
           Batches as `input_data.training_batches` gives them.
         """
         epochs = [tf.data.Dataset.load(str(path)) for path in self._epochs()]
-        batches = (
-            functools.reduce(tf.data.Dataset.concatenate, epochs)
-            .unbatch()
-            .shuffle(count, seed=self.settings.seed, reshuffle_each_iteration=True)
-            .repeat()
-            .batch(self.settings.batch_size, drop_remainder=True)
+        examples = functools.reduce(tf.data.Dataset.concatenate, epochs).unbatch()
+        return input_data.changed_batches(
+            examples, count, self.settings, self._as_trained_on, small
         )
-        seeds = tf.data.Dataset.random(seed=self.settings.seed, rerandomize_each_iteration=True)
-        changed = tf.data.Dataset.zip(batches, seeds.batch(2)).map(
-            self._as_trained_on, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-        )
-        shrunk = input_data.shrunk_at_first(changed, small, self.settings)
-        return shrunk.prefetch(tf.data.AUTOTUNE)
 
     def _epochs(self) -> list[Path]:
         count = min(self.settings.taught_epochs, self.settings.epochs)
         return [self.folder / f"epoch{index + 1}" for index in range(count)]
 
-    def _as_grey(self, images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _as_grey(self, images: tf.Tensor, labels: tf.Tensor) -> input_data.Batch:
         """uint8 images, a quarter of the size."""
-        values = tf.clip_by_value(denormalize(images, self.mean, self.scale), 0.0, 255.0)
-        return tf.cast(tf.round(values), tf.uint8), labels
+        return to_uint8(denormalize(images, self.mean, self.scale)), labels
 
     def _as_trained_on(
-        self, batch: tuple[tf.Tensor, tf.Tensor], seed: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        grey, labels = batch
+        self, grey: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor
+    ) -> input_data.Batch:
         images = normalize(grey, self.mean, self.scale)
         if self.settings.augment.flip:
             draws = tf.random.stateless_uniform([self.settings.batch_size, 1, 1, 1], seed)

@@ -94,6 +94,11 @@ def denormalize(images: tf.Tensor, mean: tf.Tensor, scale: tf.Tensor) -> tf.Tens
     return images / scale + mean
 
 
+def to_uint8(values: tf.Tensor) -> tf.Tensor:
+    """Rounds float grey values to uint8; what is beyond [0, 255] becomes black or white."""
+    return tf.cast(tf.clip_by_value(tf.round(values), 0.0, 255.0), tf.uint8)
+
+
 def _grey(colour: tf.Tensor) -> tf.Tensor:
     """Luma of ITU-R BT.601, as Pillow's mode L and JPEG; grey pixels keep their value.
 
@@ -105,7 +110,7 @@ def _grey(colour: tf.Tensor) -> tf.Tensor:
 
 def _resize(pixels: tf.Tensor, size: int) -> tf.Tensor:
     resized = tf.image.resize(pixels, [size, size], antialias=True)
-    return tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), tf.uint8)
+    return to_uint8(resized)
 
 
 def _moments(pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -8,8 +8,11 @@ from pipeline.errors import UserError
 from pipeline.manifest import Manifest
 from pipeline.version_folder import VersionFolder
 
-# The first of them is what `teacher_answers` takes.
-_MODEL_FILES = ("saved_model.pb", edge_model.INT8_FILE)
+
+def model_file(version: Path) -> str | None:
+    """The file of a version that makes it a teacher, or none: a SavedModel's or an int8 model's."""
+    names = ("saved_model.pb", edge_model.INT8_FILE)
+    return next((name for name in names if (version / name).is_file()), None)
 
 
 def with_found_teacher(settings: TrainSettings) -> tuple[TrainSettings, str]:
@@ -36,7 +39,7 @@ def with_found_teacher(settings: TrainSettings) -> tuple[TrainSettings, str]:
     versions = VersionFolder(folder)
     if versions.newest():
         folder = versions.path(versions.newest())
-    model = next((name for name in _MODEL_FILES if (folder / name).is_file()), None)
+    model = model_file(folder)
     if model is None:
         raise UserError(
             f"train.teacher, {settings.teacher}, is not the folder of a pushed SavedModel or int8 "
@@ -70,7 +73,11 @@ def check_teacher(settings: TrainSettings, fingerprint: str) -> None:
     Raises:
       UserError: Another model is in its place here, or none.
     """
-    _, found = with_found_teacher(settings)
+    if settings.teacher is None:
+        return
+    # Not of the working directory, which may be another one here.
+    here = settings.model_copy(update={"teacher": str(REPOSITORY / settings.teacher)})
+    _, found = with_found_teacher(here)
     if found != fingerprint:
         raise UserError(
             f"train.teacher, {settings.teacher}, is another model here than where the pipeline was "

@@ -14,7 +14,9 @@ from components import edge_model
 from components.tflite_converter.conversion import freeze_pixels, with_float_pixels
 from components.tflite_evaluator.evaluation import TFLiteModel
 from pipeline.errors import UserError
+from pipeline.preprocessing import to_uint8
 from pipeline.signatures import read_labels
+from pipeline.teacher import model_file
 
 Answer = Callable[[tf.Tensor], tf.Tensor]
 
@@ -35,12 +37,13 @@ def load(folder: str, labels: list[str], size: int, in_bfloat16: bool) -> Answer
     Raises:
       UserError: The teacher has other classes, or takes images of another size.
     """
-    if (Path(folder) / "saved_model.pb").exists():
+    version = Path(folder)
+    if model_file(version) == edge_model.INT8_FILE:
+        known = (version / edge_model.LABELS_FILE).read_text(encoding="utf-8").splitlines()
+        side, answer = _tflite(version / edge_model.INT8_FILE, len(known))
+    else:
         known = read_labels(folder)
         side, answer = _saved_model(folder, in_bfloat16)
-    else:
-        known = (Path(folder) / edge_model.LABELS_FILE).read_text(encoding="utf-8").splitlines()
-        side, answer = _tflite(Path(folder) / edge_model.INT8_FILE, len(known))
     if known != labels:
         raise UserError(
             f"The teacher {folder} knows the classes {', '.join(known)}, the data have "
@@ -64,8 +67,7 @@ def _tflite(path: Path, classes: int) -> tuple[int, Answer]:
             return model.predict(pixels)
 
     def answer(pixels: tf.Tensor) -> tf.Tensor:
-        grey = tf.cast(tf.round(tf.clip_by_value(pixels, 0.0, 255.0)), tf.uint8)
-        found = tf.numpy_function(predict, [grey], tf.float32, stateful=False)
+        found = tf.numpy_function(predict, [to_uint8(pixels)], tf.float32, stateful=False)
         return tf.ensure_shape(found, [pixels.shape[0], classes])
 
     return model.image_size, answer

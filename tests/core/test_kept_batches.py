@@ -72,8 +72,9 @@ def test_each_epoch_is_augmented_by_a_seed_of_its_own(tmp_path: Path) -> None:
     asked: list[int] = []
     settings = _settings(members=2)
     for index in range(2):
-        _kept(tmp_path / str(index), settings.of_member(index)).folder.parent.mkdir()
-        _kept(tmp_path / str(index), settings.of_member(index)).write(_ramps(asked), _STEPS)
+        kept = _kept(tmp_path / str(index), settings.of_member(index))
+        kept.folder.parent.mkdir()
+        kept.write(_ramps(asked), _STEPS)
     assert len(set(asked)) == 6
 
 

@@ -92,6 +92,15 @@ def test_another_model_where_the_training_runs_is_refused(tmp_path: Path) -> Non
         check_teacher(*found)
 
 
+def test_a_model_of_the_project_is_checked_there_wherever_the_training_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = with_found_teacher(config.load(profile="edge").train)
+    push(tmp_path / str(found[0].teacher), "another project's")
+    monkeypatch.chdir(tmp_path)
+    check_teacher(*found)
+
+
 def test_a_model_that_has_changed_since_is_refused(tmp_path: Path) -> None:
     push(tmp_path / "1", "one")
     (tmp_path / "1" / "saved_model.pb").write_text("two")
