@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.measure import Marks
+from pipeline import training_setup
 from pipeline.augmentation import augment
 from pipeline.config import Settings, TrainSettings
 from pipeline.model import build_model, build_optimizer
@@ -50,9 +51,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     settings = Settings.model_validate_json(options.settings.read_text(encoding="utf-8"))
-    keras.utils.set_random_seed(settings.train.seed)
-    if settings.train.precision == "auto" and tf.config.list_physical_devices("GPU"):
-        keras.mixed_precision.set_global_policy("mixed_float16")
+    training_setup.configure(settings.train)
     with tempfile.TemporaryDirectory() as folder:
         with zipfile.ZipFile(options.data) as archive:
             archive.extractall(folder)

@@ -305,11 +305,11 @@ class TrainSettings(Section):
     class_weights: bool = Field(
         False, description="Weight the loss of a class by the inverse of its share."
     )
-    precision: Literal["auto", "bfloat16", "float32"] = Field(
+    precision: Literal["auto", "float16", "bfloat16", "float32"] = Field(
         "auto",
-        description="What the network computes with; auto is float16 on a GPU and float32 on a "
-        "CPU. bfloat16 is fast on GPUs from Ampere on and on CPUs with AVX512-BF16 or AMX, and "
-        "slow elsewhere. The exported model has float32.",
+        description="What the network computes with. auto is bfloat16 on GPUs from Ampere on, and "
+        "without XLA (train.jit_compile) on CPUs with AVX512-BF16 or AMX; float16 on other GPUs; "
+        "float32 on other CPUs, where half precision is slow. The exported model has float32.",
     )
     jit_compile: bool = Field(True, description="Compile the step with XLA.")
     cache: Literal["memory", "none"] = Field(

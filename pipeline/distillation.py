@@ -11,7 +11,7 @@ Hinton divides them for the loss, and the temperature that is fitted after train
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from pipeline import teacher_answers
+from pipeline import precision, teacher_answers
 from pipeline.config import REPOSITORY, TrainSettings
 from pipeline.input_data import Teach
 from pipeline.preprocessing import denormalize
@@ -30,7 +30,7 @@ def teaching(
 
     Args:
       settings: `teacher`, as `teacher.with_found_teacher` gives it, `distillation_weight`,
-        `distillation_temperature`, `label_smoothing` and `precision` are used.
+        `distillation_temperature`, `label_smoothing`, and what `precision` takes are used.
       labels: Class names in the order of the student's logits.
       size: Side of the student's image in pixels.
       transform_output: What the student's images are normalized with.
@@ -48,7 +48,7 @@ def teaching(
         str(REPOSITORY / settings.teacher),
         labels,
         size,
-        in_bfloat16=settings.precision == "bfloat16",
+        in_bfloat16=precision.of_cpu(settings) == "bfloat16",
     )
     mean, scale = pixel_moments(transform_output.transform_features_layer(), size)
 

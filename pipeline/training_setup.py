@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import keras
 import tensorflow as tf
@@ -11,7 +10,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.utils import io_utils
 
-from pipeline import distillation, input_data, model
+from pipeline import distillation, input_data, model, precision
 from pipeline.config import TrainSettings
 from pipeline.errors import UserError
 from pipeline.kept_batches import KeptBatches
@@ -47,17 +46,8 @@ class TrainingData:
 def configure(settings: TrainSettings) -> None:
     """Seeds Python, NumPy and TensorFlow, and sets the precision that layers are built with."""
     keras.utils.set_random_seed(settings.seed)
-    keras.mixed_precision.set_global_policy(_policy(settings.precision))
-
-
-def _policy(precision: Literal["auto", "bfloat16", "float32"]) -> str:
-    match precision:
-        case "auto":
-            return "mixed_float16" if tf.config.list_physical_devices("GPU") else "float32"
-        case "bfloat16":
-            return "mixed_bfloat16"
-        case "float32":
-            return "float32"
+    found = precision.of_network(settings)
+    keras.mixed_precision.set_global_policy(found if found == "float32" else f"mixed_{found}")
 
 
 def read_data(

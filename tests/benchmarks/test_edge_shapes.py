@@ -18,7 +18,8 @@ def test_multiplications_are_those_of_convolutions_and_the_dense_layer() -> None
 def test_a_shape_changes_the_edge_profile() -> None:
     settings = settings_of("filters=[8,16] residual_blocks=1")
     assert (settings.filters, settings.residual_blocks) == ([8, 16], 1)
-    assert settings.precision == settings_of("squeeze_excite=0").precision == "bfloat16"
+    assert settings.squeeze_excite == 8
+    assert settings_of("squeeze_excite=0").filters == [16, 32, 64, 96, 128]
 
 
 @pytest.mark.parametrize("text", ["filters", "filters=[]", "filters=[8]", "unknown=1"])

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from scipy import special
 
-from pipeline import temperature, training_setup
+from pipeline import temperature
 from pipeline.config import TrainSettings
 from pipeline.model import LOGITS_LAYER, averaged, build_model
 
@@ -125,21 +125,3 @@ def test_folding_divides_the_logits_and_changes_no_prediction(flip: bool) -> Non
     after = exported(images).numpy()
     assert np.allclose(after, before / 1.7, atol=1e-6)
     assert np.array_equal(after.argmax(axis=1), before.argmax(axis=1))
-
-
-@pytest.mark.parametrize(
-    ("precision", "policy"),
-    [("auto", "float32"), ("float32", "float32"), ("bfloat16", "mixed_bfloat16")],
-)
-def test_on_a_cpu_the_network_computes_in_half_precision_only_when_asked(
-    precision: str, policy: str
-) -> None:
-    if tf.config.list_physical_devices("GPU"):
-        pytest.skip("auto is float16 on a GPU")
-    try:
-        training_setup.configure(TrainSettings.model_validate({"precision": precision}))
-        assert keras.mixed_precision.global_policy().name == policy
-        logits = _network()(_images())
-        assert logits.dtype == tf.float32
-    finally:
-        keras.mixed_precision.set_global_policy("float32")

@@ -1,0 +1,106 @@
+"""What a network computes with."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+import tensorflow as tf
+
+from pipeline import precision, training_setup
+from pipeline.config import TrainSettings
+from pipeline.model import build_model
+from pipeline.train_record import read_train_settings, write_train_settings
+
+Machine = Callable[..., None]
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A machine as Linux and TensorFlow describe it."""
+
+    def described(flags: str | None = None, gpus: tuple[dict[str, Any], ...] = ()) -> None:
+        path = tmp_path / "cpuinfo"
+        if flags is not None:
+            path.write_text(f"processor\t: 0\nflags\t\t: fpu {flags} sse\nbugs\t\t: none\n")
+        monkeypatch.setattr(precision, "_CPU_INFO", path)
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: gpus)
+        monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: gpu)
+
+    return described
+
+
+def _settings(**values: Any) -> TrainSettings:
+    return TrainSettings.model_validate({"jit_compile": False, **values})
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("avx2 avx512f avx512_bf16", "bfloat16"),
+        ("avx512f amx_bf16 amx_tile", "bfloat16"),
+        ("avx2 avx512f avx512_vnni", "float32"),
+        ("avx2", "float32"),
+        (None, "float32"),
+    ],
+)
+def test_a_cpu_computes_in_bfloat16_where_it_has_instructions_for_it(
+    machine: Machine, flags: str | None, expected: str
+) -> None:
+    machine(flags)
+    assert precision.of_network(_settings()) == precision.of_cpu(_settings()) == expected
+
+
+def test_xla_on_a_cpu_computes_in_float32(machine: Machine) -> None:
+    machine("avx512_bf16")
+    assert precision.of_network(_settings(jit_compile=True)) == "float32"
+
+
+@pytest.mark.parametrize(
+    ("gpus", "expected"),
+    [
+        (({"compute_capability": (8, 0)},), "bfloat16"),
+        (({"compute_capability": (9, 0)}, {"compute_capability": (7, 5)}), "float16"),
+        (({"device_name": "METAL"},), "float16"),
+    ],
+)
+def test_gpus_compute_in_the_half_precision_that_all_of_them_have(
+    machine: Machine, gpus: tuple[dict[str, Any], ...], expected: str
+) -> None:
+    machine("avx2", gpus)
+    assert precision.of_network(_settings(jit_compile=True)) == expected
+    assert precision.of_cpu(_settings()) == "float32"
+
+
+@pytest.mark.parametrize("named", ["float16", "bfloat16", "float32"])
+@pytest.mark.parametrize("gpus", [(), ({"compute_capability": (9, 0)},)])
+def test_a_precision_that_is_named_is_taken(
+    machine: Machine, named: str, gpus: tuple[dict[str, Any], ...]
+) -> None:
+    machine("avx512_bf16", gpus)
+    assert precision.of_network(_settings(precision=named)) == named
+
+
+@pytest.mark.parametrize(
+    ("flags", "policy"), [("avx512_bf16", "mixed_bfloat16"), ("avx2", "float32")]
+)
+def test_layers_are_built_with_it_and_logits_are_float32(
+    machine: Machine, flags: str, policy: str
+) -> None:
+    machine(flags)
+    settings = _settings(filters=[4])
+    try:
+        training_setup.configure(settings)
+        assert keras.mixed_precision.global_policy().name == policy
+        assert build_model(settings, 16, 3)(tf.zeros([2, 16, 16, 1])).dtype == tf.float32
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+
+
+def test_a_training_is_recorded_with_the_precision_that_was_found(
+    machine: Machine, tmp_path: Path
+) -> None:
+    machine("avx512_bf16")
+    write_train_settings(tmp_path, _settings(), "")
+    assert read_train_settings(tmp_path)["precision"] == "bfloat16"
