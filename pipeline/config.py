@@ -254,6 +254,18 @@ class TrainSettings(Section):
     warmup_epochs: float = Field(
         0.5, ge=0.0, le=50.0, description="Linear warm-up of cosine, in epochs."
     )
+    final_rate: Fraction = Field(
+        0.0,
+        description="Share of the learning rate that cosine falls to; with train.weight_average, "
+        "a rate that still moves the weights.",
+    )
+    weight_average: float = Field(
+        0.0,
+        ge=0.0,
+        lt=1.0,
+        description="Momentum, step by step, of a running mean of the weights, which is exported "
+        "in place of the best epoch; 0.999 is about the last thousand steps, 0 is without.",
+    )
     plateau_patience: int = Field(
         3, ge=1, description="Epochs without a better val_loss before the rate is halved."
     )
@@ -431,7 +443,7 @@ _NOT_SEARCHED = frozenset(
     {
         *("epochs", "seed", "validation_fraction", "best_by", "early_stopping_patience"),
         *("loop", "precision", "jit_compile", "cache", "calibrate", "teacher", "taught_epochs"),
-        *("members", "device_members", "flip_average", "zoom_average"),
+        *("members", "device_members", "flip_average", "zoom_average", "weight_average"),
         *(f"own_teacher.{name}" for name in OwnTeacherSettings.model_fields),
     }
 )

@@ -1,5 +1,7 @@
 """The network: a plain Keras CNN over normalized grey images."""
 
+from typing import Any
+
 import keras
 
 from pipeline.config import TrainSettings
@@ -140,17 +142,21 @@ def build_optimizer(settings: TrainSettings, steps_per_epoch: int) -> keras.opti
     """Builds the optimizer with its learning-rate schedule.
 
     Args:
-      settings: `optimizer`, `learning_rate`, `weight_decay`, `schedule`, `warmup_epochs`, `epochs`.
+      settings: `optimizer`, `learning_rate`, `final_rate`, `weight_decay`, `schedule`,
+        `warmup_epochs`, `epochs` and `weight_average` are used.
       steps_per_epoch: Steps in one pass over the train images.
     """
     rate = _learning_rate(settings, steps_per_epoch)
+    averaging: dict[str, Any] = {}
+    if settings.weight_average:
+        averaging = {"use_ema": True, "ema_momentum": settings.weight_average}
     match settings.optimizer:
         case "adam":
-            return keras.optimizers.Adam(rate)
+            return keras.optimizers.Adam(rate, **averaging)
         case "adamw":
-            return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
+            return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, **averaging)
         case "sgd":
-            return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
+            return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, **averaging)
 
 
 def _learning_rate(
@@ -165,10 +171,13 @@ def _learning_rate(
                     initial_learning_rate=settings.learning_rate / max(warmup, 1),
                     decay_steps=total - warmup,
                     warmup_target=settings.learning_rate if warmup else None,
+                    alpha=settings.final_rate,
                     warmup_steps=warmup,
                 )
                 if warmup
-                else keras.optimizers.schedules.CosineDecay(settings.learning_rate, total)
+                else keras.optimizers.schedules.CosineDecay(
+                    settings.learning_rate, total, settings.final_rate
+                )
             )
         case "exponential":
             # To a hundredth of the peak at the last step.

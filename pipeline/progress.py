@@ -1,9 +1,10 @@
 """How a running component tells the screen how far it is, when there is one to tell."""
 
 import logging
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol, TypeVar
 
+T = TypeVar("T")
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -35,6 +36,13 @@ def report(fraction: float, text: str) -> None:
     """Reports the share of the current stage that is done, in [0, 1]."""
     if _listener is not None:
         _listener.on_progress(fraction, text)
+
+
+def told(items: Iterable[T], count: int, text: str) -> Iterator[T]:
+    """The items as they are, with a report of each."""
+    for index, item in enumerate(items):
+        report(min(index / count, 1.0), text)
+        yield item
 
 
 def epoch_done(epoch: int, epochs: int, metrics: Mapping[str, float], whose: str = "") -> None:

@@ -11,6 +11,8 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from pipeline import (
     input_data,
     model,
+    normalization,
+    progress,
     search_space,
     signatures,
     temperature,
@@ -138,8 +140,16 @@ def _train_member(
             ProgressCallback(settings.epochs, data.steps, whose),
         ],
     )
-    checkpoints.restore_best(network)
-    return _as_exported(network, settings, size), data
+    if not settings.weight_average:
+        checkpoints.restore_best(network)
+    exported = _as_exported(network, settings, size)
+    if settings.weight_average:
+        images = data.source.read(
+            fn_args.train_files, input_data.training_part(settings.validation_fraction)
+        ).map(lambda image, _: image)
+        batches = images.batch(settings.batch_size)
+        normalization.measure(exported, progress.told(batches, data.steps, f"{whose}mean weights"))
+    return exported, data
 
 
 def _export(trained: _Trained, fn_args: FnArgs, folder: str) -> None:

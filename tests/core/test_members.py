@@ -23,12 +23,15 @@ def test_members_differ_in_their_seeds_alone() -> None:
     ]
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.9], ids=["best epoch", "mean of weights"])
 def test_a_killed_training_goes_on_with_the_member_it_was_at(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, momentum: float
 ) -> None:
-    settings = config.load(assignments=[*SMALL, "train.members=2", "train.calibrate=false"])
+    two = ["train.members=2", f"train.weight_average={momentum}", "train.calibrate=false"]
+    settings = config.load(assignments=[*SMALL, *two])
     trained: list[tuple[int, list[int]]] = []
     exported: list[list[np.ndarray]] = []
+    kernels: list[np.ndarray] = []
     fit, averaged = training_loop.fit, model.averaged
 
     def killed_once_in_the_second(
@@ -38,6 +41,7 @@ def test_a_killed_training_goes_on_with_the_member_it_was_at(
         trained.append((settings.seed, history.epoch if history else []))
         if history is None:
             raise KilledError
+        kernels.append(network.get_weights()[0])
         return history
 
     def watched(networks: list[Any], **views: Any) -> Any:
@@ -54,6 +58,8 @@ def test_a_killed_training_goes_on_with_the_member_it_was_at(
     assert trained == [(seed, [0]), (seed + 1, []), (seed, []), (seed + 1, [0])]
     ((first, second),) = exported
     assert not np.allclose(first, second)
+    # Of the process before the kill, of the one that went on, and of the second member.
+    np.testing.assert_array_equal([first, first, second], kernels)
     folder = Path(outputs["Trainer", "model"].uri) / "Format-Serving"
     answers = tf.saved_model.load(str(folder)).signatures["pixels"](
         pixels=tf.zeros([1, settings.image.size, settings.image.size, 1], tf.uint8)

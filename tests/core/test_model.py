@@ -8,7 +8,7 @@ from scipy import special
 
 from pipeline import temperature
 from pipeline.config import TrainSettings
-from pipeline.model import LOGITS_LAYER, averaged, build_model
+from pipeline.model import LOGITS_LAYER, averaged, build_model, build_optimizer
 
 _SIDE = 24
 _CLASSES = 4
@@ -125,3 +125,13 @@ def test_folding_divides_the_logits_and_changes_no_prediction(flip: bool) -> Non
     after = exported(images).numpy()
     assert np.allclose(after, before / 1.7, atol=1e-6)
     assert np.array_equal(after.argmax(axis=1), before.argmax(axis=1))
+
+
+@pytest.mark.parametrize("warmup", [0.0, 1.0])
+def test_the_cosine_falls_to_a_share_of_the_learning_rate(warmup: float) -> None:
+    settings = TrainSettings(
+        learning_rate=0.1, final_rate=0.2, warmup_epochs=warmup, epochs=4, schedule="cosine"
+    )
+    rate = build_optimizer(settings, steps_per_epoch=5)._learning_rate
+    assert float(rate(5 if warmup else 0)) == pytest.approx(0.1)
+    assert float(rate(20)) == pytest.approx(0.02)

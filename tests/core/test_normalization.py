@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.normalization import FusedBatchNormalization
+from pipeline.normalization import FusedBatchNormalization, measure
 
 _COUNT, _SIDE, _CHANNELS = 16, 6, 5
 
@@ -64,6 +64,24 @@ def test_asking_or_freezing_it_changes_nothing(images: tf.Tensor) -> None:
     layer.trainable = False
     layer(images, training=True)
     for old, new in zip(before, layer.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_statistics_taken_anew_are_those_of_all_images(images: tf.Tensor) -> None:
+    image = keras.Input(images.shape[1:])
+    layer = FusedBatchNormalization(momentum=0.9)
+    kernel = keras.layers.Conv2D(3, 1)
+    network = keras.Model(image, kernel(layer(image)))
+    before = kernel.get_weights()
+
+    # In batches of different sizes.
+    measure(network, [images[:7], images[7:12], images[12:]])
+
+    np.testing.assert_allclose(layer.moving_mean, tf.reduce_mean(images, (0, 1, 2)), rtol=1e-5)
+    variance = tf.math.reduce_variance(images, (0, 1, 2))
+    np.testing.assert_allclose(layer.moving_variance, variance, rtol=0.01)
+    assert layer.momentum == 0.9
+    for old, new in zip(before, kernel.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
 

@@ -89,10 +89,14 @@ def _train(
         ({"jit_compile": True}, None),
         ({"optimizer": "sgd", "schedule": "constant"}, {0: 0.5, 1: 1.0, 2: 2.0}),
         ({"optimizer": "adamw", "activation": "silu"}, None),
+        ({"weight_average": 0.7, "final_rate": 0.5}, None),
         ({"small_first": 0.5}, None),
         ({"small_first": 0.5, "jit_compile": True}, None),
     ],
-    ids=["as set", "XLA", "class weights", "weight decay", "small first", "small first, XLA"],
+    ids=[
+        *("as set", "XLA", "class weights", "weight decay", "mean of weights"),
+        *("small first", "small first, XLA"),
+    ],
 )
 def test_both_loops_give_the_same_losses_over_ten_steps(
     changed: dict[str, Any], class_weights: dict[int, float] | None
@@ -169,6 +173,24 @@ def test_a_plateau_lowers_the_learning_rate(loop: str) -> None:
         loop, callbacks=[plateau], schedule="plateau", learning_rate=0.01, epochs=3
     )
     assert float(network.optimizer.learning_rate) == pytest.approx(0.0025)
+
+
+class _Mean(keras.callbacks.Callback):
+    """The running mean of the first weights, from the weights after each step."""
+
+    mean: np.ndarray | None = None
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        weights = self.model.get_weights()[0]
+        self.mean = weights if self.mean is None else 0.7 * self.mean + 0.3 * weights
+
+
+@pytest.mark.parametrize("loop", ["fit", "custom"])
+def test_a_mean_of_weights_is_left_in_the_network(loop: str) -> None:
+    by_hand = _Mean()
+    network, _, _ = _train(loop, callbacks=[by_hand], weight_average=0.7)
+    assert by_hand.mean is not None
+    np.testing.assert_allclose(network.get_weights()[0], by_hand.mean, atol=1e-6)
 
 
 @pytest.mark.parametrize("loop", ["fit", "custom"])
