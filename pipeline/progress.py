@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol, TypeVar
 
-T = TypeVar("T")
+_Item = TypeVar("_Item")
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -38,8 +38,8 @@ def report(fraction: float, text: str) -> None:
         _listener.on_progress(fraction, text)
 
 
-def told(items: Iterable[T], count: int, text: str) -> Iterator[T]:
-    """The items as they are, with a report of each."""
+def reported(items: Iterable[_Item], count: int, text: str) -> Iterator[_Item]:
+    """The items as they are, about `count` of them, with a report before each."""
     for index, item in enumerate(items):
         report(min(index / count, 1.0), text)
         yield item

@@ -140,16 +140,29 @@ def _train_member(
             ProgressCallback(settings.epochs, data.steps, whose),
         ],
     )
+    # With weight_average, fit has left the mean of the weights in the network.
     if not settings.weight_average:
         checkpoints.restore_best(network)
     exported = _as_exported(network, settings, size)
     if settings.weight_average:
-        images = data.source.read(
-            fn_args.train_files, input_data.training_part(settings.validation_fraction)
-        ).map(lambda image, _: image)
-        batches = images.batch(settings.batch_size)
-        normalization.measure(exported, progress.told(batches, data.steps, f"{whose}mean weights"))
+        _measure(exported, fn_args, settings, data, whose)
     return exported, data
+
+
+def _measure(
+    network: keras.Model,
+    fn_args: FnArgs,
+    settings: TrainSettings,
+    data: training_setup.TrainingData,
+    whose: str,
+) -> None:
+    """Takes the batch-norm statistics of mean weights over the training part, not augmented."""
+    part = input_data.training_part(settings.validation_fraction)
+    images = data.source.read(fn_args.train_files, part).map(lambda image, _: image)
+    batches = images.batch(settings.batch_size)
+    normalization.measure(
+        network, progress.reported(batches, data.steps, f"{whose}mean of the weights")
+    )
 
 
 def _export(trained: _Trained, fn_args: FnArgs, folder: str) -> None:
