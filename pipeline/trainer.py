@@ -1,5 +1,6 @@
 """Trainer's entry point: trains the CNN behind the transform graph and exports it."""
 
+import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from pipeline import (
 from pipeline.callbacks import ProgressCallback, training_callbacks
 from pipeline.checkpoints import CheckpointFolder
 from pipeline.config import TrainSettings
+from pipeline.errors import UserError
 from pipeline.teacher import check_teacher
 from pipeline.train_record import write_train_settings
 
@@ -124,7 +126,11 @@ def _train_member(
     logs: Path,
     whose: str,
 ) -> tuple[keras.Model, training_setup.TrainingData]:
-    """Trains one network; gives its best epoch, in float32, and the data."""
+    """Trains one network; gives its best epoch, or the mean of its weights, in float32; the data.
+
+    Raises:
+      UserError: The training diverged.
+    """
     size = fn_args.custom_config["size"]
     training_setup.configure(settings)
     data = training_setup.read_data(
@@ -140,6 +146,7 @@ def _train_member(
             ProgressCallback(settings.epochs, data.steps, whose),
         ],
     )
+    _check_finite(checkpoints, settings)
     # With weight_average, fit has left the mean of the weights in the network.
     if not settings.weight_average:
         checkpoints.restore_best(network)
@@ -147,6 +154,17 @@ def _train_member(
     if settings.weight_average:
         _measure(exported, fn_args, settings, data, whose)
     return exported, data
+
+
+def _check_finite(checkpoints: CheckpointFolder, settings: TrainSettings) -> None:
+    """Raises UserError if the last epoch ended at a loss that is not a number."""
+    last = checkpoints.read_history()[-1]
+    if not math.isfinite(last["loss"]):
+        raise UserError(
+            f"The training diverged: in epoch {last['epoch'] + 1:.0f} its loss was no longer a "
+            f"number; lower train.learning_rate, {settings.learning_rate:g}, or lengthen "
+            f"train.warmup_epochs, {settings.warmup_epochs:g}."
+        )
 
 
 def _measure(
