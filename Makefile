@@ -82,7 +82,7 @@ bench-peers: $(ENVIRONMENT) ## measure the pushed models beside packages of PyPI
 	@$(VENV)/python -m benchmarks.peers --data "$(DATA)" --workspace "$(WORKSPACE)" $(ARGS)
 
 clean: ## remove the environment and the caches; the workspace stays
-	rm -rf .venv .uv .airflow/venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-clients .uv .airflow/venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 EXPORT_ARGS := --quiet --locked --all-groups --no-hashes --no-header --no-annotate

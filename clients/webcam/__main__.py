@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import TextIO
 
@@ -23,18 +23,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from clients.webcam.loop import Program  # noqa: PLC0415
 
         program = Program(options, make_backend(options))
-        signal.signal(signal.SIGTERM, _interrupt)
-        interrupted = False
+        _on_signals(lambda *_: program.interrupt())
         try:
             program.run()
-        except KeyboardInterrupt:
-            interrupted = True
+        finally:
+            # Python itself takes a moment to end, and would tell a trace of being interrupted.
+            _on_signals(signal.SIG_IGN)
         lines = program.summary.lines(program.names)
         _tell("\n".join(lines), sys.stderr if str(options.jsonl) == "-" else sys.stdout)
     except PipelineError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    return 130 if interrupted else 0
+    return 130 if program.interrupted else 0
 
 
 def _tell(text: str, stream: TextIO) -> None:
@@ -45,8 +45,11 @@ def _tell(text: str, stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _on_signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # A shell lets what it starts in the background ignore the keyboard.
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A line of JSON for each face and frame."""
 
 import json
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -20,20 +21,30 @@ class Journal:
     """Writes what the model said; whole lines, at once, so that another program may follow."""
 
     def __init__(self, path: Path) -> None:
-        """Opens a file, anew; `-` is standard output.
+        """Looks at a file and leaves it as it is; `-` is standard output.
 
         Raises:
           UserError: it cannot be written.
         """
         self._path = path
-        if path == STANDARD_OUTPUT:
-            self._file: TextIO = sys.stdout
-            return
-        check_writable(path, "--jsonl")
-        try:
-            self._file = path.open("w", encoding="utf-8")
-        except OSError as error:
-            raise self._trouble(error) from None
+        self._file: TextIO | None = sys.stdout if path == STANDARD_OUTPUT else None
+        if self._file is None:
+            check_writable(path, "--jsonl")
+            if path.exists() and not os.access(path, os.W_OK):
+                raise UserError(f"--jsonl {path}: it cannot be written.")
+
+    def open(self) -> TextIO:
+        """Empties the file and returns it; apart, so that a run that cannot start empties none.
+
+        Raises:
+          UserError: it cannot be written.
+        """
+        if self._file is None:
+            try:
+                self._file = self._path.open("w", encoding="utf-8")
+            except OSError as error:
+                raise self._trouble(error) from None
+        return self._file
 
     def write(self, shot: Shot, prediction: Prediction | None, latency: float) -> None:
         """Adds a line for each face of a shot.
@@ -48,6 +59,7 @@ class Journal:
         """
         if prediction is None:
             return
+        file = self.open()
         lines = []
         for face, raw in zip(shot.faces, prediction.probabilities, strict=True):
             if face.probabilities is None:
@@ -65,14 +77,14 @@ class Journal:
             }
             lines.append(json.dumps(line, ensure_ascii=False) + "\n")
         try:
-            self._file.write("".join(lines))
-            self._file.flush()
+            file.write("".join(lines))
+            file.flush()
         except OSError as error:
             raise self._trouble(error) from None
 
     def close(self) -> None:
         """Closes the file."""
-        if self._file is not sys.stdout:
+        if self._file is not None and self._path != STANDARD_OUTPUT:
             # What could not be written was told by `write`.
             with suppress(OSError):
                 self._file.close()

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -33,10 +34,16 @@ from clients.webcam.window import Window
 from pipeline.errors import UserError
 
 _REDRAW_SECONDS = 0.03
+# For the threads to end in: a server that does not answer must not keep who wants to go.
+_PARTING_SECONDS = 2.0
 
 
 class Program:
-    """One run, from the command line to the summary."""
+    """One run, from the command line to the summary.
+
+    Attributes:
+      interrupted: Whether somebody told it to end.
+    """
 
     def __init__(self, options: Options, backend: Backend) -> None:
         """Opens everything, so that what is wrong is told before a window appears.
@@ -95,13 +102,14 @@ class Program:
             lossless=lossless,
             give_up=options.give_up,
         )
+        self.interrupted = False
         self._failure: BaseException | None = None
         self._threads = [
             threading.Thread(target=self._guard, args=(work,), name=name, daemon=True)
             for name, work in (
                 ("reader", self.reader.run),
                 ("analyst", analyst.run),
-                ("asker", asker.run),
+                ("asker", partial(self._ask, asker)),
             )
         ]
         self.mirrored = options.mirror
@@ -115,21 +123,33 @@ class Program:
         Raises:
           UserError: the model or a file failed for good.
         """
-        end = monotonic() + (self.options.seconds or float("inf"))
+        seconds = self.options.seconds
+        end = float("inf") if seconds is None else monotonic() + seconds
         for thread in self._threads:
             thread.start()
         try:
-            while not self.stop.is_set() and monotonic() < end and self._step():
+            while not self._is_over() and monotonic() < end and self._step():
                 pass
         finally:
             self._close()
         if self._failure is not None:
             raise self._failure
 
+    def interrupt(self) -> None:
+        """Ends the run as closing the window does; for a signal's handler.
+
+        An exception could also strike while files are completed, and an event is no good: the
+        thread that a handler breaks into may hold its lock.
+        """
+        self.interrupted = True
+
     @property
     def dropped(self) -> int:
         """Frames that a newer one took the place of."""
         return self.frames.dropped + self.asked.dropped
+
+    def _is_over(self) -> bool:
+        return self.interrupted or self.stop.is_set()
 
     def _step(self) -> bool:
         """Shows what is newest and obeys a key; returns whether to go on."""
@@ -231,6 +251,12 @@ class Program:
         time = datetime.now().astimezone()
         return self.options.output / f"{kind}-{time:%Y%m%d-%H%M%S-%f}{suffix}"
 
+    def _ask(self, asker: Asker) -> None:
+        # Not in the main thread: a named pipe opens only when somebody reads it.
+        if self.journal is not None:
+            self.journal.open()
+        asker.run()
+
     def _answered(self, shot: Shot, prediction: Prediction | None) -> None:
         self.summary.add(shot)
         if self.journal is not None:
@@ -246,15 +272,17 @@ class Program:
 
     def _close(self) -> None:
         self.stop.set()
+        for slot in (self.frames, self.asked, self.shown):
+            slot.close()
         # First, for a thread may still wait for a slow server.
         if self.window is not None:
             self.window.close()
-        for slot in (self.frames, self.asked, self.shown):
-            slot.close()
-        for thread in self._threads:
-            thread.join(timeout=10)
         self._end_recording()
-        if self.journal is not None:
+        end = monotonic() + _PARTING_SECONDS
+        for thread in self._threads:
+            thread.join(timeout=max(end - monotonic(), 0))
+        # A thread that is late may be writing; its lines are whole without this.
+        if self.journal is not None and not self._threads[-1].is_alive():
             self.journal.close()
         if self.options.chart and self._failure is None:
             self.summary.chart(self.options.chart, self.writer, self.drawn_names)

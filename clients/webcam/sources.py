@@ -52,15 +52,19 @@ class Capture:
           UserError: it cannot be opened, or is empty.
         """
         camera = spec.isdecimal()
-        self._capture = (
-            cv2.VideoCapture(int(spec))
-            if camera
-            else cv2.VideoCapture(
-                spec,
-                cv2.CAP_ANY,
-                _TIMEOUTS,
+        try:
+            self._capture = (
+                cv2.VideoCapture(int(spec))
+                if camera
+                else cv2.VideoCapture(
+                    spec,
+                    cv2.CAP_ANY,
+                    _TIMEOUTS,
+                )
             )
-        )
+        except (cv2.error, ValueError):
+            # OpenCV counts cameras in 32 bits, and Python reads numbers of 4300 digits at most.
+            raise UserError(_trouble(spec, camera=camera)) from None
         self.name = f"camera {spec}" if camera else spec if "://" in spec else Path(spec).name
         # One frame is read ahead: devices and files may open and give nothing.
         self._first = self._decode() if self._capture.isOpened() else None
@@ -97,18 +101,30 @@ class Stills:
     live = False
     interval = STILL_SECONDS
 
-    def __init__(self, paths: list[Path]) -> None:
+    def __init__(self, spec: str, paths: list[Path]) -> None:
         """Takes images in this order.
 
+        Args:
+          spec: What `--source` names.
+          paths: The image itself, or those of the folder.
+
         Raises:
-          UserError: the first cannot be read.
+          UserError: none can be read.
         """
         self._paths = iter(paths)
-        self.name = paths[0].name
-        self._first: Image | None = _read_image(paths[0])
-        if self._first is None:
-            raise UserError(f"--source {paths[0]}: it is not an image that OpenCV can read.")
-        next(self._paths)
+        broken = []
+        for path in self._paths:
+            self.name = path.name
+            self._first = _read_image(path)
+            if self._first is not None:
+                break
+            broken.append(path)
+        else:
+            what = "the folder has no" if Path(spec).is_dir() else "it is not an"
+            raise UserError(f"--source {spec}: {what} image that OpenCV can read.")
+        # Only now: where all are broken, one sentence is enough.
+        for path in broken:
+            _tell_broken(path)
 
     def read(self) -> Image | None:
         """See `Source`; images that cannot be read are passed over and named on standard error."""
@@ -120,9 +136,7 @@ class Stills:
             if image is not None:
                 self.name = path.name
                 return image
-            print(
-                f"{path} is not an image that OpenCV can read; it is passed over.", file=sys.stderr
-            )
+            _tell_broken(path)
         return None
 
     def close(self) -> None:
@@ -147,9 +161,9 @@ def open_source(spec: str) -> Source:
             raise UserError(
                 f"--source {spec}: the folder has no images ({', '.join(sorted(_IMAGES))})."
             )
-        return Stills(paths)
+        return Stills(spec, paths)
     if path.suffix.lower() in _IMAGES:
-        return Stills([path])
+        return Stills(spec, [path])
     return Capture(spec)
 
 
@@ -158,6 +172,10 @@ def _read_image(path: Path) -> Image | None:
         return cv2.imread(str(path), cv2.IMREAD_COLOR)
     except cv2.error:
         return None
+
+
+def _tell_broken(path: Path) -> None:
+    print(f"{path} is not an image that OpenCV can read; it is passed over.", file=sys.stderr)
 
 
 def _trouble(spec: str, *, camera: bool) -> str:

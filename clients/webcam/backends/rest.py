@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
+from urllib.parse import quote, unquote
 
 import numpy as np
 
@@ -49,8 +50,12 @@ class RestServer:
           clock: Seconds; tests pass their own.
         """
         self.name = f"REST {address}"
-        self._root = f"/v1/models/{model}"
-        self._fixed = f"/versions/{version}" if version else f"/labels/{label}" if label else ""
+        self._root = f"/v1/models/{_in_path(model)}"
+        self._fixed = ""
+        if version:
+            self._fixed = f"/versions/{version}"
+        elif label:
+            self._fixed = f"/labels/{_in_path(label)}"
         self._clock = clock
         kind = http.client.HTTPSConnection if tls else http.client.HTTPConnection
         self._connection = kind(address, timeout=timeout)
@@ -75,7 +80,7 @@ class RestServer:
         except (BackendUnavailableError, UserError):
             self._polled = -_POLL_SECONDS
             raise
-        return Prediction(probabilities, self._labels, self._target.rpartition("/")[2])
+        return Prediction(probabilities, self._labels, unquote(self._target.rpartition("/")[2]))
 
     def close(self) -> None:
         """See `Backend`."""
@@ -146,3 +151,8 @@ class RestServer:
                 # The server closed a connection that lay idle; a new one shows whether it is there.
                 return self._exchange(path, body)
             raise BackendUnavailableError("the server is not there") from None
+
+
+def _in_path(name: str) -> str:
+    # The terminal may give bytes that are no text.
+    return quote(name, safe="", errors="surrogateescape")

@@ -132,6 +132,17 @@ def test_rest_asks_for_a_label(rest: FakeRest) -> None:
     assert rest.paths[-1] == "/v1/models/expression/labels/stable:predict"
 
 
+@pytest.mark.parametrize(
+    ("name", "in_path"),
+    [("my model", "my%20model"), ("a/b?c:d%", "a%2Fb%3Fc%3Ad%25"), ("高兴", "%E9%AB%98%E5%85%B4")],
+)
+def test_rest_asks_for_names_that_are_no_part_of_an_address(
+    rest: FakeRest, name: str, in_path: str
+) -> None:
+    assert RestServer(rest.address, name, label=name).predict(FACES).version == name
+    assert rest.paths[-1] == f"/v1/models/{in_path}/labels/{in_path}:predict"
+
+
 def test_rest_goes_on_when_the_server_is_back(rest: FakeRest) -> None:
     backend = RestServer(rest.address, "expression")
     backend.predict(FACES)

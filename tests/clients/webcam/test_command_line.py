@@ -3,6 +3,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,14 +13,30 @@ from clients.webcam.__main__ import main
 from clients.webcam.options import parse
 from pipeline.errors import UserError
 from tests.clients.webcam.fakes import FakeServer
-from tests.clients.webcam.scenes import backdrop, with_face, write_video
+from tests.clients.webcam.scenes import backdrop, read_video, with_face, write_video
 
 PROJECT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """Takes back what `main` leaves to a process that ends: that it ignores signals."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
     return write_video(tmp_path / "face.mp4", [with_face(left=200 + step) for step in range(5)])
+
+
+@pytest.fixture(scope="module")
+def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Longer than a test of what comes before its end."""
+    frames = [backdrop(), *[with_face()] * 3000]
+    return write_video(tmp_path_factory.mktemp("videos") / "long.mp4", frames)
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -100,6 +118,32 @@ def test_a_mistake_is_told_in_one_sentence(
     assert len(error.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--headless", "--source", "typo.mp4"],
+        ["--headless", "--source", "95"],
+        ["--headless", "--detector", "yunet"],
+        ["--headless", "--record", "out.gif"],
+        [],
+    ],
+    ids=["no source", "no camera", "no detector", "no recording", "no display"],
+)
+def test_a_run_that_cannot_start_leaves_the_lines_of_the_one_before(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    def refuse() -> None:
+        raise UserError("There is no display.")
+
+    monkeypatch.setattr("clients.webcam.loop.Window", refuse)
+    lines = tmp_path / "faces.jsonl"
+    lines.write_text("an earlier run's\n")
+    model = ["--server", "grpc://127.0.0.1:9", "--jsonl", str(lines)]
+    source = [] if "--source" in arguments else ["--source", str(video)]
+    assert main([*source, *model, *arguments]) == 1
+    assert lines.read_text() == "an earlier run's\n"
+
+
 def test_a_missing_display_is_told(
     video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,15 +156,20 @@ def test_a_missing_display_is_told(
         assert "use --headless" in capsys.readouterr().err
 
 
-def test_a_signal_ends_it_with_its_summary_and_a_whole_video(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("gaps", [(), (0.02,), (0.1,)], ids=str)
+def test_signals_end_it_with_its_summary_and_whole_files(
+    tmp_path: Path, long_video: Path, number: signal.Signals, gaps: tuple[float, ...]
+) -> None:
+    if signal.getsignal(number) == signal.SIG_IGN:
+        pytest.skip("the tests were started in the background, and so are deaf to the keyboard")
     server = FakeServer()
-    video = write_video(tmp_path / "long.mp4", [backdrop(), *[with_face()] * 3000])
-    out, lines = tmp_path / "out.mp4", tmp_path / "faces.jsonl"
+    out, lines, chart = tmp_path / "out.mp4", tmp_path / "faces.jsonl", tmp_path / "chart.png"
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "clients.webcam", "--headless", "--source", str(video)),
+            *(sys.executable, "-m", "clients.webcam", "--headless", "--source", str(long_video)),
             *("--server", f"grpc://{server.address}"),
-            *("--record", str(out), "--jsonl", str(lines)),
+            *("--record", str(out), "--jsonl", str(lines), "--chart", str(chart)),
         ],
         cwd=PROJECT,
         stdout=subprocess.PIPE,
@@ -130,13 +179,18 @@ def test_a_signal_ends_it_with_its_summary_and_a_whole_video(tmp_path: Path) -> 
     while not (lines.exists() and lines.stat().st_size):
         assert process.poll() is None
         server.hold.wait(0.01)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
+    for gap in gaps:
+        time.sleep(gap)
+        process.send_signal(number)
     stdout, stderr = process.communicate(timeout=60)
     server.stop()
     assert process.returncode == 130, stderr
     assert "1 face(s)" in stdout
-    assert "Traceback" not in stderr
-    assert out.exists()
+    assert stderr == ""
+    assert read_video(out)[0] > 0
+    assert chart.exists()
+    assert [json.loads(line)["label"] for line in lines.read_text().splitlines()]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a disk that is full")

@@ -1,6 +1,7 @@
 """The whole pipeline of threads, with sources and models that the test commands."""
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -167,6 +168,44 @@ def test_nothing_is_stored_unless_asked(
     assert list(empty.iterdir()) == []
 
 
+def test_lines_take_the_place_of_an_earlier_runs_even_if_there_are_none(
+    backend: FakeBackend, tmp_path: Path
+) -> None:
+    video = write_video(tmp_path / "empty.mp4", [backdrop()] * 5)
+    jsonl = tmp_path / "faces.jsonl"
+    jsonl.write_text("an earlier run's\n")
+    program = Program(replace(HEADLESS, sources=(str(video),), jsonl=jsonl), backend)
+    assert jsonl.read_text() == "an earlier run's\n"
+    program.run()
+    assert jsonl.read_text() == ""
+
+
+def test_lines_that_cannot_be_written_are_told_before_the_run(
+    backend: FakeBackend, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jsonl = tmp_path / "faces.jsonl"
+    jsonl.write_text("somebody else's\n")
+    # Root may write everything, and tests may be root's.
+    monkeypatch.setattr("clients.webcam.journal.os.access", lambda path, _: path != jsonl)
+    with pytest.raises(UserError, match="it cannot be written"):
+        Program(replace(HEADLESS, sources=(str(video),), jsonl=jsonl), backend)
+
+
+def test_a_pipe_that_nobody_reads_does_not_keep_the_program(
+    backend: FakeBackend, video: Path, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "lines"
+    os.mkfifo(pipe)
+    program = Program(replace(HEADLESS, sources=(str(video),), jsonl=pipe), backend)
+    thread = threading.Thread(target=program.run)
+    thread.start()
+    program.interrupt()
+    thread.join(20)
+    assert not thread.is_alive()
+    # Lets the thread go that waits for a reader.
+    os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
+
+
 def test_images_of_a_folder_are_not_smoothed_into_each_other(
     backend: FakeBackend, tmp_path: Path
 ) -> None:
@@ -269,6 +308,23 @@ def test_a_video_ends_with_a_sentence_when_its_server_stays_away(
     program = Program(replace(HEADLESS, sources=(str(video),), give_up=0.0), backend)
     with pytest.raises(UserError, match="gave up after 0 seconds"):
         program.run()
+
+
+def test_who_quits_does_not_wait_for_a_slow_server(
+    backend: FakeBackend, video: Path, tmp_path: Path
+) -> None:
+    backend.hold.clear()
+    options = replace(HEADLESS, sources=(str(video),), record=tmp_path / "out.mp4")
+    program = Program(options, backend)
+    thread = threading.Thread(target=program.run)
+    thread.start()
+    assert backend.asked.wait(20)
+    program.interrupt()
+    thread.join(6)
+    assert not thread.is_alive()
+    assert not backend.hold.is_set()
+    # Frames before the first that is asked about have no face that is believed.
+    assert read_video(tmp_path / "out.mp4")[0] >= 2
 
 
 def test_an_unplugged_camera_is_told_on_screen_until_it_is_back(
@@ -392,6 +448,17 @@ def test_an_image_stays_on_screen_until_it_is_left(
         screen.next_image()
     assert not program.stop.is_set()
     screen.keys.append("q")
+    until(lambda: screen.closed)
+
+
+def test_no_seconds_are_a_time_that_is_over(
+    backend: FakeBackend,
+    screen: Screen,
+    running: Callable[[Program], Program],
+    tmp_path: Path,
+) -> None:
+    cv2.imwrite(str(tmp_path / "face.png"), with_face())
+    running(Program(Options(sources=(str(tmp_path / "face.png"),), seconds=0), backend))
     until(lambda: screen.closed)
 
 

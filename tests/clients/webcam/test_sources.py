@@ -12,6 +12,8 @@ from tests.clients.webcam.scenes import backdrop, with_face, write_video
     ("spec", "sentence"),
     [
         ("97", "Camera 97 gives no picture"),
+        ("99999999999", "Camera 99999999999 gives no picture"),
+        pytest.param("9" * 5000, "Camera 9+ gives no picture", id="5000 digits"),
         ("none.mp4", "no such file, folder or camera"),
         ("http://127.0.0.1:9/video", "nothing answers there"),
     ],
@@ -35,6 +37,16 @@ def test_a_broken_image_and_an_empty_folder_are_told(tmp_path: Path) -> None:
     (tmp_path / "face.png").write_bytes(b"\x89PNG")
     with pytest.raises(UserError, match="not an image"):
         open_source(str(tmp_path / "face.png"))
+
+
+def test_a_folder_of_broken_images_alone_is_told_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(b"no image")
+    with pytest.raises(UserError, match="the folder has no image that OpenCV can read"):
+        open_source(str(tmp_path))
+    assert capsys.readouterr().err == ""
 
 
 def test_a_video_cut_short_ends_where_it_is_cut(tmp_path: Path) -> None:
@@ -63,12 +75,15 @@ def test_a_video_gives_its_frames_at_its_rate(tmp_path: Path) -> None:
 def test_a_folder_gives_its_images_in_order_and_passes_over_broken_ones(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("b.png", "a.jpg"):
+    for name in ("d.png", "c.jpg"):
         cv2.imwrite(str(tmp_path / name), with_face())
-    (tmp_path / "c.png").write_bytes(b"no image")
+    broken = ("a.png", "b.png", "e.png")
+    for name in broken:
+        (tmp_path / name).write_bytes(b"no image")
     source = open_source(str(tmp_path))
     names = []
     while source.read() is not None:
         names.append(source.name)
-    assert names == ["a.jpg", "b.png"]
-    assert "c.png is not an image" in capsys.readouterr().err
+    assert names == ["c.jpg", "d.png"]
+    told = capsys.readouterr().err.splitlines()
+    assert [Path(line.split()[0]).name for line in told] == list(broken)
