@@ -239,6 +239,7 @@ def create_pipeline(
         edge_evaluation=tflite_evaluator.outputs["evaluation"],
         ingest_report=ingest_report,
         base_directory=str(workspace.edge(settings.data.name)),
+        serving_directory=str(workspace.serving(settings.data.name)),
         model_name=settings.data.name,
         keep_versions=settings.push.keep_versions,
         manifest_json=manifest,
@@ -355,6 +356,10 @@ def _tuner(
 ) -> tfx.components.Tuner | None:
     if not settings.tuner.enabled:
         return None
+    if softened := settings.tuner.search.get("distillation_temperature"):
+        # Found out now, and not by the Trainer once the search has ended.
+        hottest = {"distillation_temperature": max(softened.ends())}
+        with_found_teacher(settings.train.model_copy(update=hottest))
     return tfx.components.Tuner(
         tuner_fn="pipeline.tuner.tuner_fn",
         examples=examples,

@@ -1,5 +1,6 @@
 """Publishing a model as a new version, and the way back; all of it or none of it."""
 
+import itertools
 import re
 import shutil
 from contextlib import ExitStack
@@ -20,8 +21,9 @@ class Published:
         version: the version that has the model's files.
         path: its folder.
         already_pushed: the newest version had this very model; nothing was published.
-        rolled_back: this very model was rolled back and nothing newer was published since;
-            nothing was published, and `path` is the retired folder.
+        rolled_back: this very model, or the served one that it was made from, was rolled back and
+            nothing newer was published since; nothing was published, and `path` is the retired
+            folder.
     """
 
     version: int
@@ -38,7 +40,9 @@ class RolledBack:
     to_version: int | None
 
 
-def publish(source: Path, base: Path, manifest: Manifest, keep: int) -> Published:
+def publish(
+    source: Path, base: Path, manifest: Manifest, keep: int, serving: Path | None = None
+) -> Published:
     """Publishes a model folder as the next version.
 
     The files are copied to a hidden folder beside the versions, flushed to disk and checked, and
@@ -52,6 +56,8 @@ def publish(source: Path, base: Path, manifest: Manifest, keep: int) -> Publishe
         base: folder of versions; created if missing.
         manifest: what to record; version, created, files and model fingerprint are filled in.
         keep: how many versions stay, at least 1; rolled back ones are deleted.
+        serving: of an edge model, the folder of versions of the served one that the manifest's
+            `serving_fingerprint` names; it is not published if that is rolled back.
 
     Returns:
         The version, and whether it was there already.
@@ -66,7 +72,14 @@ def publish(source: Path, base: Path, manifest: Manifest, keep: int) -> Publishe
         raise UserError(f"{source} holds no model files; train a model before publishing.")
     fingerprint = model_fingerprint(files)
     folder = _open_for_publishing(base)
-    with folder.locked():
+    with ExitStack() as locks:
+        if serving and serving.is_dir():
+            # Before the edge models' lock, as everywhere.
+            locks.enter_context(VersionFolder(serving).locked())
+            made_from = _find_published(VersionFolder(serving), manifest.serving_fingerprint)
+            if made_from and made_from.rolled_back:
+                return made_from
+        locks.enter_context(folder.locked())
         folder.clear("staging")
         folder.clear("pruned")
         outcome = _find_published(folder, fingerprint)
@@ -111,12 +124,12 @@ def rollback(base: Path) -> RolledBack:
 
 
 def rollback_pair(serving: Path, edge: Path) -> tuple[RolledBack, RolledBack | None]:
-    """Rolls back the served model and, if it was made from it, the newest edge model.
+    """Rolls back the served model and the edge models, newest first, that were made from it.
 
     This restores what was visible before the newest served version was published: an edge model
-    made from an earlier one (as when the newest failed the edge gate) stays, and where the
-    newest edge model is the only one, none is left. The edge model goes first, so that a run
-    killed between the two steps can be repeated without going back twice.
+    made from an earlier one (as when the newest failed the edge gate) stays, and where all edge
+    models were made from the newest, none is left. They go first, so that a run
+    killed between the steps can be repeated without going back twice.
 
     Returns:
         What happened to the served model, and to the edge model (None if it stays).
@@ -131,10 +144,14 @@ def rollback_pair(serving: Path, edge: Path) -> tuple[RolledBack, RolledBack | N
         edge_outcome = None
         if edge.is_dir():
             locks.enter_context(edges.locked())
-            edge_outcome = _plan_edge_rollback(edges, served.path(outcome.from_version))
-        if edge_outcome:
-            edges.drop_superseded()
-            edges.hide(edge_outcome.from_version, "retired")
+            withdrawn = _made_from(edges, served.path(outcome.from_version))
+            if withdrawn:
+                left = [version for version in edges.visible() if version < withdrawn[0]]
+                edge_outcome = RolledBack(withdrawn[-1], left[-1] if left else None)
+                edges.drop_superseded()
+            # The newest last: clients never change to another one of those that go.
+            for version in withdrawn:
+                edges.hide(version, "retired")
         served.drop_superseded()
         served.hide(outcome.from_version, "retired")
     return outcome, edge_outcome
@@ -170,14 +187,14 @@ def restore_pair(serving: Path, edge: Path) -> tuple[int, int | None]:
     with ExitStack() as locks:
         locks.enter_context(served.locked())
         version = _plan_restore(served)
-        edge_version = None
+        edge_versions: list[int] = []
         if edge.is_dir():
             locks.enter_context(edges.locked())
-            edge_version = _plan_edge_restore(edges, served.hidden_path(version, "retired"))
-        if edge_version:
+            edge_versions = _plan_edge_restore(edges, served.hidden_path(version, "retired"))
+        for edge_version in edge_versions:
             edges.show(edge_version, "retired")
         served.show(version, "retired")
-    return version, edge_version
+    return version, edge_versions[-1] if edge_versions else None
 
 
 def _stage(source: Path, staging: Path, manifest: Manifest) -> None:
@@ -229,15 +246,16 @@ def _plan_rollback(folder: VersionFolder) -> RolledBack:
     return RolledBack(versions[-1], versions[-2])
 
 
-def _plan_edge_rollback(edges: VersionFolder, withdrawn: Path) -> RolledBack | None:
-    """Returns which edge version goes with a served one that is withdrawn; None if none does."""
+def _made_from(edges: VersionFolder, withdrawn: Path) -> list[int]:
+    """Returns the newest edge versions, as far down as they are of this served one, in order."""
     fingerprint = _read_manifest(withdrawn).model_fingerprint
-    versions = edges.visible()
-    if not fingerprint or not versions:
-        return None
-    if _read_manifest(edges.path(versions[-1])).serving_fingerprint != fingerprint:
-        return None
-    return RolledBack(versions[-1], versions[-2] if len(versions) > 1 else None)
+    newest_first = itertools.takewhile(
+        lambda version: (
+            fingerprint and _read_manifest(edges.path(version)).serving_fingerprint == fingerprint
+        ),
+        reversed(edges.visible()),
+    )
+    return sorted(newest_first)
 
 
 def _plan_restore(folder: VersionFolder) -> int:
@@ -247,14 +265,16 @@ def _plan_restore(folder: VersionFolder) -> int:
     return later[0]
 
 
-def _plan_edge_restore(edges: VersionFolder, restored: Path) -> int | None:
-    """Returns which edge version comes back with a served one; None if none does."""
+def _plan_edge_restore(edges: VersionFolder, restored: Path) -> list[int]:
+    """Returns which edge versions come back with a served one, in order."""
     fingerprint = _read_manifest(restored).model_fingerprint
-    for version in edges.hidden("retired"):
-        path = edges.hidden_path(version, "retired")
-        if version > edges.newest() and _read_manifest(path).serving_fingerprint == fingerprint:
-            return version if fingerprint else None
-    return None
+    return [
+        version
+        for version in edges.hidden("retired")
+        if fingerprint
+        and version > edges.newest()
+        and _read_manifest(edges.hidden_path(version, "retired")).serving_fingerprint == fingerprint
+    ]
 
 
 def _read_manifest(version: Path) -> Manifest:

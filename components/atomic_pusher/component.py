@@ -22,6 +22,7 @@ class AtomicPusherSpec(component_spec.ComponentSpec):
         "keep_versions": component_spec.ExecutionParameter(type=int),
         "manifest_json": component_spec.ExecutionParameter(type=str),
         "code_fingerprint": component_spec.ExecutionParameter(type=str),
+        "serving_directory": component_spec.ExecutionParameter(type=str, optional=True),
     }
     INPUTS = {  # noqa: RUF012
         "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
@@ -62,7 +63,8 @@ class AtomicPusher(base_component.BaseComponent):
     Here a version is copied out of sight, flushed to disk, checked and renamed into sight in one
     step; its number is one more than the highest ever used; `manifest.json` in it records data,
     settings, code, metrics and the digest of every file; and only the newest versions are kept.
-    A model that is already the newest version is not published twice.
+    A model that is already the newest version is not published twice, and one that was rolled back
+    not again.
 
     With `edge_model` the TFLite models are published, not the SavedModel, and the manifest names
     the SavedModel that they were made from. Every blessing that is given must be positive;
@@ -92,6 +94,7 @@ class AtomicPusher(base_component.BaseComponent):
         edge_model: BaseChannel | None = None,
         edge_blessing: BaseChannel | None = None,
         edge_evaluation: BaseChannel | None = None,
+        serving_directory: str | None = None,
         ingest_report: BaseChannel | None = None,
         manifest_json: str = "{}",
         code_fingerprint: str = "",
@@ -112,6 +115,8 @@ class AtomicPusher(base_component.BaseComponent):
             edge_model: TFLite models made from `model`, to be published.
             edge_blessing: the edge gate's.
             edge_evaluation: the edge gate's, for the metrics in the manifest.
+            serving_directory: where `model` is published, for an `edge_model`: none is published
+                of a model that was rolled back there.
             ingest_report: for the data fingerprint and counts in the manifest.
             manifest_json: further fields of `pipeline.manifest.Manifest`: thresholds, settings,
                 settings_fingerprint, code_fingerprint.
@@ -130,6 +135,7 @@ class AtomicPusher(base_component.BaseComponent):
                 edge_evaluation=edge_evaluation,
                 ingest_report=ingest_report,
                 base_directory=base_directory,
+                serving_directory=serving_directory,
                 model_name=model_name,
                 keep_versions=keep_versions,
                 manifest_json=manifest_json,

@@ -44,17 +44,16 @@ class Executor(tfx_executor.Executor):
         if not self.CheckBlessing(input_dict):
             self._MarkNotPushed(pushed_model)
             return
+        serving = exec_properties.get("serving_directory")
         published = publish(
             _folder_to_push(input_dict),
             Path(exec_properties["base_directory"]),
             _draft_manifest(input_dict, exec_properties),
             exec_properties["keep_versions"],
+            Path(serving) if serving else None,
         )
         if published.rolled_back:
-            logging.warning(
-                "This model was rolled back as version %d and is not pushed again.",
-                published.version,
-            )
+            logging.warning("This model was rolled back and is not pushed: %s.", published.path)
             self._MarkNotPushed(pushed_model)
             return
         shutil.copytree(published.path, pushed_model.uri, dirs_exist_ok=True)

@@ -17,7 +17,15 @@ from hypothesis import strategies as st
 
 from pipeline.errors import UserError
 from pipeline.manifest import MANIFEST_FILE, Manifest, verify_version
-from pipeline.publishing import publish, restore, restore_pair, rollback, rollback_pair
+from pipeline.publishing import (
+    Published,
+    RolledBack,
+    publish,
+    restore,
+    restore_pair,
+    rollback,
+    rollback_pair,
+)
 from pipeline.version_folder import VersionFolder
 
 
@@ -179,9 +187,18 @@ def test_rollback_refuses_a_version_whose_files_changed(tmp_path: Path) -> None:
 def publish_pair(tmp_path: Path, name: str, *, with_edge: bool = True) -> None:
     served = publish(make_model(tmp_path / name, name), tmp_path / "serving", draft(), keep=5)
     if with_edge:
-        link = Manifest.read(served.path).model_fingerprint
-        edge = make_model(tmp_path / f"{name}-edge", f"{name}-edge")
-        publish(edge, tmp_path / "edge", draft(kind="edge", serving_fingerprint=link), keep=5)
+        publish_edge(tmp_path, f"{name}-edge", made_from=served.path)
+
+
+def publish_edge(tmp_path: Path, name: str, *, made_from: Path) -> Published:
+    link = Manifest.read(made_from).model_fingerprint
+    return publish(
+        make_model(tmp_path / name, name),
+        tmp_path / "edge",
+        draft(kind="edge", serving_fingerprint=link),
+        keep=5,
+        serving=tmp_path / "serving",
+    )
 
 
 def test_rollback_takes_the_edge_model_made_from_the_withdrawn_version_along(
@@ -249,6 +266,29 @@ def test_rollback_and_restore_of_a_pair_can_be_repeated_after_a_kill(
             if VersionFolder(bases[0]).visible() != expected:
                 action(*bases)
         assert [VersionFolder(base).visible() for base in bases] == [expected, expected]
+
+
+def test_all_edge_models_of_the_withdrawn_version_go_and_come_back_with_it(tmp_path: Path) -> None:
+    publish_pair(tmp_path, "a")
+    publish_pair(tmp_path, "b")
+    publish_edge(tmp_path, "b-edge-again", made_from=tmp_path / "serving" / "2")
+    bases = (tmp_path / "serving", tmp_path / "edge")
+    assert rollback_pair(*bases) == (RolledBack(2, 1), RolledBack(3, 1))
+    assert VersionFolder(tmp_path / "edge").visible() == [1]
+    assert restore_pair(*bases) == (2, 3)
+    assert VersionFolder(tmp_path / "edge").visible() == [1, 2, 3]
+
+
+def test_no_edge_model_of_a_rolled_back_version_is_published(tmp_path: Path) -> None:
+    publish_pair(tmp_path, "a")
+    publish_pair(tmp_path, "b", with_edge=False)
+    bases = (tmp_path / "serving", tmp_path / "edge")
+    rollback_pair(*bases)
+    withdrawn = VersionFolder(tmp_path / "serving").hidden_path(2, "retired")
+    assert publish_edge(tmp_path, "b-edge", made_from=withdrawn).rolled_back
+    assert VersionFolder(tmp_path / "edge").visible() == [1]
+    restore_pair(*bases)
+    assert publish_edge(tmp_path, "b-edge-later", made_from=tmp_path / "serving" / "2").version == 2
 
 
 def test_failed_rollback_leaves_the_edge_model_alone(tmp_path: Path) -> None:
