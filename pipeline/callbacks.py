@@ -1,5 +1,6 @@
 """Keras callbacks of a training run."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def training_callbacks(
         ),
         keras.callbacks.CSVLogger(str(checkpoints.history), append=True),
         keras.callbacks.TensorBoard(str(run_folder), write_graph=False),
-        *judging_callbacks(settings),
+        *judging_callbacks(settings, checkpoints.history_done()),
     ]
     # Last: an epoch that it has saved will not run again, so the others must be done with it.
     # Two copies: a kill while one is written leaves the other.
@@ -45,32 +46,65 @@ def training_callbacks(
     return callbacks
 
 
-def judging_callbacks(settings: TrainSettings) -> list[keras.callbacks.Callback]:
+def judging_callbacks(
+    settings: TrainSettings, seen: Sequence[Mapping[str, float]] = ()
+) -> list[keras.callbacks.Callback]:
     """Early stopping and plateau schedule, which belong to the settings.
 
     Args:
       settings: `best_by`, `small_first`, `schedule`, `plateau_patience` and
         `early_stopping_patience` are used.
+      seen: Rows of the epochs that a killed process ran.
     """
+    # Judged on whole images, a network does worse while it is shown small ones.
+    start = settings.small_epochs
     callbacks: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
     if settings.schedule == "plateau":
         callbacks.append(
-            keras.callbacks.ReduceLROnPlateau(
-                monitor="val_loss", factor=0.5, patience=settings.plateau_patience
+            _ReduceLROnPlateau(
+                seen, start, monitor="val_loss", factor=0.5, patience=settings.plateau_patience
             )
         )
     if settings.early_stopping_patience:
         callbacks.append(
-            keras.callbacks.EarlyStopping(
+            _EarlyStopping(
+                seen,
+                start,
                 monitor=settings.best_by,
                 mode=_MODES[settings.best_by],
                 patience=settings.early_stopping_patience,
                 restore_best_weights=False,
-                # Judged on whole images, a network does worse while it is shown small ones.
-                start_from_epoch=settings.small_epochs,
             )
         )
     return callbacks
+
+
+class _Patient(keras.callbacks.Callback):
+    """Goes on counting where a killed process was; Keras' own start at the first epoch again."""
+
+    def __init__(self, seen: Sequence[Mapping[str, float]], start: int, **settings: Any):
+        super().__init__(**settings)
+        self._seen = seen
+        self._start = start
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Keras calls this before the first epoch, and before BackupAndRestore's."""
+        super().on_train_begin(logs)
+        for row in self._seen:
+            self.on_epoch_end(int(row["epoch"]), dict(row))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Keras calls this after each epoch, counted from 0."""
+        if epoch >= self._start:
+            super().on_epoch_end(epoch, logs)
+
+
+class _EarlyStopping(_Patient, keras.callbacks.EarlyStopping):
+    pass
+
+
+class _ReduceLROnPlateau(_Patient, keras.callbacks.ReduceLROnPlateau):
+    """The rate itself comes back with BackupAndRestore, whatever counting again has made of it."""
 
 
 class ProgressCallback(keras.callbacks.Callback):

@@ -12,6 +12,11 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 
 from pipeline.config import BestBy
 
+# Names that BackupAndRestore gives.
+_WEIGHTS = "latest.weights.h5"
+_METADATA = "training_metadata.json"
+_COPY = ".bkp"
+
 
 class CheckpointFolder:
     """Backup, best weights and history of one training, found again by what it trains on.
@@ -67,17 +72,34 @@ class CheckpointFolder:
         return self._path / "exported"
 
     def usable_backup(self) -> Path:
-        """The folder of BackupAndRestore, emptied if a kill left nothing in it that loads."""
-        if self._epoch_of_backup() is None:
-            shutil.rmtree(self.backup, ignore_errors=True)
+        """The folder of BackupAndRestore, without what a kill left in it that does not load."""
+        if _epoch_of(self.backup, "") is None:
+            if _epoch_of(self.backup, _COPY) is None:
+                shutil.rmtree(self.backup, ignore_errors=True)
+            else:
+                # Keras goes back to its copy for torn weights, not for a torn epoch beside them.
+                for name in (_WEIGHTS, _METADATA):
+                    shutil.copyfile(self.backup / f"{name}{_COPY}", self.backup / name)
         return self.backup
+
+    def end(self) -> None:
+        """Notes that the training ended, be it before the last epoch."""
+        self._ended.touch()
+
+    def epochs_to_run(self, epochs: int) -> int:
+        """At which epoch to end: the one at which it did end, if it has."""
+        return (self._ended.exists() and self.epochs_done()) or epochs
+
+    @property
+    def _ended(self) -> Path:
+        return self._path / "ended"
 
     def epochs_done(self) -> int:
         """Epochs after which BackupAndRestore goes on."""
         return self._epoch_of_backup() or 0
 
     def _epoch_of_backup(self) -> int | None:
-        epochs = (_epoch_of(self.backup, suffix) for suffix in ("", ".bkp"))
+        epochs = (_epoch_of(self.backup, suffix) for suffix in ("", _COPY))
         return next((epoch for epoch in epochs if epoch is not None), None)
 
     @property
@@ -98,14 +120,27 @@ class CheckpointFolder:
             rows = [row for text in csv.DictReader(file) if (row := _numbers(text)) is not None]
         return list({row["epoch"]: row for row in rows}.values())
 
+    def history_done(self) -> list[dict[str, float]]:
+        """Rows of the epochs that will not run again."""
+        done = self.epochs_done()
+        return [row for row in self.read_history() if row["epoch"] < done]
+
     def best(self, best_by: BestBy) -> float | None:
-        """The best epoch's value of what tells it, or none before the first epoch."""
+        """The best epoch's value of what tells it; none if no weights of a best epoch load."""
+        if not _loads(self.best_weights):
+            return None
         better = max if best_by == "val_accuracy" else min
         return better((row[best_by] for row in self.read_history()), default=None)
 
     def restore_best(self, network: keras.Model) -> None:
         """Loads the best epoch's weights."""
         network.load_weights(self.best_weights)
+
+    def start_over(self) -> None:
+        """Forgets the epochs of this training, and not those of others within its folder."""
+        shutil.rmtree(self.backup, ignore_errors=True)
+        for file in (self.history, self.best_weights):
+            file.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Forgets the training once its model is exported."""
@@ -114,12 +149,22 @@ class CheckpointFolder:
 
 def _epoch_of(backup: Path, suffix: str) -> int | None:
     """The epoch after which a copy goes on, or none if the copy does not load."""
-    metadata = backup / f"training_metadata.json{suffix}"
+    if not _loads(backup / f"{_WEIGHTS}{suffix}"):
+        return None
     try:
-        with h5py.File(backup / f"latest.weights.h5{suffix}"):
-            return int(json.loads(metadata.read_text(encoding="utf-8"))["epoch"])
+        metadata = (backup / f"{_METADATA}{suffix}").read_text(encoding="utf-8")
+        return int(json.loads(metadata)["epoch"])
     except (OSError, ValueError, KeyError):
         return None
+
+
+def _loads(weights: Path) -> bool:
+    """Whether a file of weights is there and whole."""
+    try:
+        with h5py.File(weights):
+            return True
+    except OSError:
+        return False
 
 
 def _numbers(row: dict[str, str]) -> dict[str, float] | None:

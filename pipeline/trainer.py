@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,13 +141,14 @@ def _train_member(
     training_loop.fit(
         network,
         data,
-        settings,
+        settings.model_copy(update={"epochs": checkpoints.epochs_to_run(settings.epochs)}),
         callbacks=[
             *training_callbacks(settings, checkpoints, logs),
             ProgressCallback(settings.epochs, data.steps, whose),
         ],
     )
     _check_finite(checkpoints, settings)
+    checkpoints.end()
     # With weight_average, fit has left the mean of the weights in the network.
     if not settings.weight_average:
         checkpoints.restore_best(network)
@@ -157,14 +159,21 @@ def _train_member(
 
 
 def _check_finite(checkpoints: CheckpointFolder, settings: TrainSettings) -> None:
-    """Raises UserError if the last epoch ended at a loss that is not a number."""
-    last = checkpoints.read_history()[-1]
-    if not math.isfinite(last["loss"]):
-        raise UserError(
-            f"The training diverged: in epoch {last['epoch'] + 1:.0f} its loss was no longer a "
-            f"number; lower train.learning_rate, {settings.learning_rate:g}, or lengthen "
-            f"train.warmup_epochs, {settings.warmup_epochs:g}."
-        )
+    """Raises UserError if the training diverged, and forgets it."""
+    history = checkpoints.read_history()
+    if _is_finite(history[-1]):
+        return
+    first = next(row for row in history if not _is_finite(row))
+    checkpoints.start_over()
+    raise UserError(
+        f"The training diverged: in epoch {first['epoch'] + 1:.0f} its loss was no longer a "
+        f"number; lower train.learning_rate, {settings.learning_rate:g}, or lengthen "
+        f"train.warmup_epochs, {settings.warmup_epochs:g}."
+    )
+
+
+def _is_finite(epoch: Mapping[str, float]) -> bool:
+    return math.isfinite(epoch["loss"]) and math.isfinite(epoch["val_loss"])
 
 
 def _measure(

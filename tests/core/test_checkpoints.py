@@ -79,7 +79,10 @@ def _train(
         steps=2,
         class_weights=None,
     )
+    until = {"epochs": checkpoints.epochs_to_run(epochs)}
+    train_settings = train_settings.model_copy(update=until)
     training_loop.fit(network, data, train_settings, [epochs_seen, *callbacks])
+    checkpoints.end()
     return network, epochs_seen.seen
 
 
@@ -106,6 +109,7 @@ def test_an_epoch_that_ran_twice_is_told_once_and_as_it_ran_last(
     checkpoints.history.write_text(
         _HEADER + "0,0.1,2.0,0.2,2.0\n1,0.3,1.0,0.4,1.0\n1,0.5,1.0,0.6,1.0\n2,0.7,0.5,0.5,0.5\n"
     )
+    _network().save_weights(checkpoints.best_weights)
     history = checkpoints.read_history()
     assert [row["epoch"] for row in history] == [0, 1, 2]
     assert [row["val_accuracy"] for row in history] == [0.2, 0.6, 0.5]
@@ -274,23 +278,122 @@ def test_the_best_epoch_is_told_by_what_the_settings_name(
     assert (checkpoints.best_weights.read_bytes() == first) == kept
 
 
+class _Worse(keras.callbacks.Callback):
+    """Tells the callbacks after it that every epoch is worse than the one before."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        assert logs is not None
+        logs |= {"val_loss": float(epoch), "val_accuracy": -float(epoch)}
+
+
+def _worse_and_worse(callbacks: list[keras.callbacks.Callback]) -> None:
+    callbacks.insert(0, _Worse())
+
+
+def _worse_and_killed_after(epoch: int) -> Callable[[list[keras.callbacks.Callback]], None]:
+    def change(callbacks: list[keras.callbacks.Callback]) -> None:
+        _worse_and_worse(callbacks)
+        callbacks.append(_Kill(epoch))
+
+    return change
+
+
+@pytest.mark.parametrize("loop", ["fit", "custom"])
+def test_a_training_that_stopped_early_is_not_trained_on(
+    checkpoints: CheckpointFolder, tmp_path: Path, loop: str
+) -> None:
+    waiting: dict[str, Any] = {"early_stopping_patience": 2, "loop": loop, "epochs": 9}
+    _, epochs = _train(checkpoints, tmp_path / "first", kill=_worse_and_worse, **waiting)
+    assert epochs == [0, 1, 2]
+    _, epochs = _train(checkpoints, tmp_path / "second", kill=_worse_and_worse, **waiting)
+    assert epochs == []
+
+
+def test_a_kill_takes_nothing_from_the_patience(
+    checkpoints: CheckpointFolder, tmp_path: Path
+) -> None:
+    waiting: dict[str, Any] = {
+        "epochs": 9,
+        "early_stopping_patience": 4,
+        "schedule": "plateau",
+        "plateau_patience": 2,
+    }
+    with pytest.raises(KilledError):
+        _train(checkpoints, tmp_path / "first", kill=_worse_and_killed_after(1), **waiting)
+    network, epochs = _train(checkpoints, tmp_path / "second", kill=_worse_and_worse, **waiting)
+    assert epochs == [2, 3, 4]
+    # Halved after the third epoch and after the fifth, as without the kill.
+    assert float(network.optimizer.learning_rate) == pytest.approx(1e-3 / 4)
+
+
+def test_best_weights_that_were_cut_short_are_written_again(
+    checkpoints: CheckpointFolder, tmp_path: Path
+) -> None:
+    with pytest.raises(KilledError):
+        _train(checkpoints, tmp_path / "first", kill=_killed_after(0))
+    weights = checkpoints.best_weights
+    weights.write_bytes(weights.read_bytes()[:1000])
+    checkpoints.history.write_text(_HEADER + "0,1.0,0.1,1.0,0.1\n")
+    network, _ = _train(checkpoints, tmp_path / "second")
+    checkpoints.restore_best(network)
+
+
+@pytest.mark.parametrize("torn", ["", '{"epo'])
+def test_a_torn_epoch_beside_whole_weights_does_not_stop_the_next_run(
+    checkpoints: CheckpointFolder, tmp_path: Path, torn: str
+) -> None:
+    with pytest.raises(KilledError):
+        _train(checkpoints, tmp_path / "first", kill=_killed_after(1))
+    (checkpoints.backup / "training_metadata.json").write_text(torn)
+    _, epochs = _train(checkpoints, tmp_path / "second")
+    assert epochs == [1, 2]
+
+
+def test_a_training_that_starts_over_leaves_its_other_files(
+    checkpoints: CheckpointFolder, tmp_path: Path
+) -> None:
+    _train(checkpoints.member(1), tmp_path / "second")
+    _train(checkpoints, tmp_path / "first")
+    checkpoints.start_over()
+    assert checkpoints.epochs_done() == 0
+    assert checkpoints.read_history() == []
+    assert checkpoints.member(1).epochs_done() == 3
+    _, epochs = _train(checkpoints, tmp_path / "first")
+    assert epochs == [0, 1, 2]
+
+
 # Which callbacks there are.
 
 
 def _kinds(checkpoints: CheckpointFolder, run_folder: Path, **settings: Any) -> set[str]:
     callbacks = training_callbacks(TrainSettings(**settings), checkpoints, run_folder)
-    return {type(callback).__name__ for callback in callbacks}
+    return {kind.__name__ for callback in callbacks for kind in type(callback).__mro__}
 
 
-def test_early_stopping_waits_for_whole_images() -> None:
-    growing = TrainSettings(epochs=10, small_first=0.6)
-    for settings, waits in ((TrainSettings(), 0), (growing, 6)):
-        (stopping,) = (
-            callback
-            for callback in judging_callbacks(settings)
-            if isinstance(callback, keras.callbacks.EarlyStopping)
-        )
-        assert stopping.start_from_epoch == waits
+def _judged(settings: TrainSettings, losses: list[float]) -> keras.Model:
+    """A network whose callbacks are told these losses, epoch by epoch, until they stop it."""
+    network = _network()
+    network.stop_training = False
+    told = keras.callbacks.CallbackList(judging_callbacks(settings), model=network)
+    told.on_train_begin()
+    for epoch, loss in enumerate(losses):
+        told.on_epoch_end(epoch, {"val_loss": loss, "val_accuracy": -loss})
+    return network
+
+
+@pytest.mark.parametrize(("small_first", "waits"), [(0.0, False), (0.6, True)])
+def test_early_stopping_and_plateau_wait_for_whole_images(small_first: float, waits: bool) -> None:
+    settings = TrainSettings(
+        epochs=10,
+        small_first=small_first,
+        early_stopping_patience=2,
+        schedule="plateau",
+        plateau_patience=2,
+    )
+    network = _judged(settings, [1.0, 2.0, 3.0, 4.0])
+    assert network.stop_training != waits
+    assert (float(network.optimizer.learning_rate) == pytest.approx(1e-3)) == waits
+    assert _judged(settings, [1.0] * 9).stop_training
 
 
 def test_early_stopping_and_plateau_follow_the_settings(

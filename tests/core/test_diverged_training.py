@@ -21,7 +21,9 @@ _GROWING = [
 ]
 
 
-def test_nothing_is_exported_and_the_setting_to_change_is_named(tmp_path: Path) -> None:
+def test_nothing_is_exported_or_kept_and_the_setting_to_change_is_named(tmp_path: Path) -> None:
     settings = config.load(assignments=[*SMALL, *_GROWING])
     with pytest.raises(UserError, match=r"diverged: in epoch \d+ .* train\.learning_rate, 10,"):
         train(settings, tmp_path, Silent())
+    # The next run starts over, and not from weights that are no numbers.
+    assert not list(tmp_path.rglob("latest.weights.h5"))
