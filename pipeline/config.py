@@ -264,7 +264,8 @@ class TrainSettings(Section):
         ge=0.0,
         lt=1.0,
         description="Momentum, step by step, of a running mean of the weights, which is exported "
-        "in place of the best epoch; 0.999 is about the last thousand steps, 0 is without.",
+        "in place of the best epoch; 0.999 is about the last thousand steps, and a training of "
+        "less than three times as many is too short for it; 0 is without.",
     )
     plateau_patience: int = Field(
         3, ge=1, description="Epochs without a better val_loss before the rate is halved."
@@ -392,6 +393,14 @@ class TrainSettings(Section):
         """Side of the smallest train images, in pixels, where whole ones have `size`."""
         return size * 2 // 3 if self.small_first else size
 
+    def why_not_searched(self, name: str) -> str | None:
+        """Why trials with other values of a setting would not tell which is better, if so."""
+        if name.startswith("distillation_") and self.teacher is None:
+            return "no trial has a teacher, for train.teacher is not set"
+        if name == "final_rate" and self.weight_average:
+            return "trials are judged by the weights themselves, not by train.weight_average's mean"
+        return None
+
     def of_member(self, index: int) -> "TrainSettings":
         """The settings that one of the members, counted from 0, is trained with."""
         return self.model_copy(update={"seed": self.seed + index, "members": 1})
@@ -415,7 +424,7 @@ class Search(Section):
     choices: list[Any] | None = Field(None, min_length=1)
     min: float | None = None
     max: float | None = None
-    step: float | None = Field(None, gt=0.0)
+    step: float | None = Field(None, gt=0.0, allow_inf_nan=False)
     scale: Literal["linear", "log"] = "linear"
 
     def problem(self) -> str | None:
@@ -431,6 +440,8 @@ class Search(Section):
             return f"has the min {self.min:g}, which is not below its max, {self.max:g}"
         elif self.scale == "log" and self.min <= 0.0:
             return f"has a log scale, which needs a min above 0, not {self.min:g}"
+        elif self.scale == "log" and self.step is not None and self.step <= 1.0:
+            return f"has a log scale, whose step is a factor above 1, not {self.step:g}"
         return None
 
     def ends(self) -> list[Any]:
@@ -503,6 +514,11 @@ class TunerSettings(Section):
             number = known[name].annotation in (int, float)
             if searched.choices is None and not number:
                 raise ValueError(f"tuner.search.{name} is not a number; give it choices")
+            if known[name].annotation is int and not float(searched.step or 1).is_integer():
+                raise ValueError(
+                    f"tuner.search.{name} has the step {searched.step:g}, where the setting is a "
+                    "whole number"
+                )
         return self
 
 
@@ -734,6 +750,8 @@ class Settings(Section):
         if not self.tuner.enabled:
             return self
         for name, searched in self.tuner.search.items():
+            if problem := self.train.why_not_searched(name):
+                raise ValueError(f"tuner.search.{name} can't be searched: {problem}")
             for value in searched.ends():
                 try:
                     train = with_values(self.train, {name: value})

@@ -1,13 +1,17 @@
 """The network: a plain Keras CNN over normalized grey images."""
 
+import math
 from typing import Any
 
 import keras
 
 from pipeline.config import TrainSettings
+from pipeline.errors import UserError
 from pipeline.normalization import FusedBatchNormalization
 
 LOGITS_LAYER = "logits"
+
+_SHARE_OF_FIRST_STEP = 0.05
 
 
 def build_model(settings: TrainSettings, size: int | None, classes: int) -> keras.Model:
@@ -145,10 +149,14 @@ def build_optimizer(settings: TrainSettings, steps_per_epoch: int) -> keras.opti
       settings: `optimizer`, `learning_rate`, `final_rate`, `weight_decay`, `schedule`,
         `warmup_epochs`, `epochs` and `weight_average` are used.
       steps_per_epoch: Steps in one pass over the train images.
+
+    Raises:
+      UserError: The training is too short for the mean of its weights.
     """
     rate = _learning_rate(settings, steps_per_epoch)
     averaging: dict[str, Any] = {}
     if settings.weight_average:
+        _check_share_of_first_step(settings, settings.epochs * steps_per_epoch)
         averaging = {"use_ema": True, "ema_momentum": settings.weight_average}
     match settings.optimizer:
         case "adam":
@@ -157,6 +165,16 @@ def build_optimizer(settings: TrainSettings, steps_per_epoch: int) -> keras.opti
             return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, **averaging)
         case "sgd":
             return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, **averaging)
+
+
+def _check_share_of_first_step(settings: TrainSettings, steps: int) -> None:
+    """Keras' running mean starts at the weights after the first step, which must be forgotten."""
+    if settings.weight_average ** (steps - 1) > _SHARE_OF_FIRST_STEP:
+        most = math.floor(1e3 * _SHARE_OF_FIRST_STEP ** (1.0 / max(steps - 1, 1))) / 1e3
+        raise UserError(
+            f"train.weight_average, {settings.weight_average:g}, reaches back to the first of the "
+            f"{steps} steps of this training; set it to {most:g} or less, or train longer."
+        )
 
 
 def _learning_rate(

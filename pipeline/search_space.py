@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, get_origin
+from typing import Any
 
 import keras_tuner
 from pydantic import ValidationError
@@ -56,7 +56,7 @@ def overlay(settings: TrainSettings, config: Mapping[str, Any] | None) -> TrainS
             continue
         if name not in fields:
             raise UserError(f"The hyperparameters name train.{name}, which is no setting.")
-        values[name] = json.loads(value) if get_origin(fields[name].annotation) is list else value
+        values[name] = _from_plain(value)
     try:
         return with_values(settings, values)
     except ValidationError as error:
@@ -70,3 +70,7 @@ def overlay(settings: TrainSettings, config: Mapping[str, Any] | None) -> TrainS
 def _plain(value: Any) -> Any:
     """Keras Tuner chooses among numbers and texts alone."""
     return json.dumps(value) if isinstance(value, list) else value
+
+
+def _from_plain(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) and value.startswith("[") else value

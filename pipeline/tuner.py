@@ -42,8 +42,9 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
 class SettingsTuner(keras_tuner.Tuner):
     """Trains as the Trainer does, with the settings of each trial.
 
-    A trial is judged by its best accuracy on the validation part, as checkpoints are. No weights
-    are kept: a longer trial of Hyperband starts over, for its learning rate falls otherwise.
+    A trial is judged by its best accuracy on the validation part, whatever `train.best_by` is: the
+    losses of trials with other label smoothing or penalties do not compare. No weights are kept: a
+    longer trial of Hyperband starts over, for its learning rate falls otherwise.
     """
 
     def __init__(
@@ -68,7 +69,8 @@ class SettingsTuner(keras_tuner.Tuner):
         values = trial.hyperparameters.get_config()
         epochs = values["values"].get("tuner/epochs", self._epochs)
         settings = search_space.overlay(self._settings, values).model_copy(
-            update={"epochs": epochs}
+            # Trials are judged by the weights themselves.
+            update={"epochs": epochs, "weight_average": 0.0}
         )
         keras.backend.clear_session()
         training_setup.configure(settings)
@@ -123,7 +125,7 @@ def _resumed(
     try:
         return SettingsTuner(fn_args, settings, tuner, folder)
     except (ValueError, KeyError, RuntimeError):
-        shutil.rmtree(Path(folder.search))
+        shutil.rmtree(Path(folder.search), ignore_errors=True)
         return SettingsTuner(fn_args, settings, tuner, folder)
 
 

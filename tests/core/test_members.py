@@ -23,7 +23,7 @@ def test_members_differ_in_their_seeds_alone() -> None:
     ]
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.9], ids=["best epoch", "mean of weights"])
+@pytest.mark.parametrize("momentum", [0.0, 0.3], ids=["best epoch", "mean of weights"])
 def test_a_killed_training_goes_on_with_the_member_it_was_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, momentum: float
 ) -> None:

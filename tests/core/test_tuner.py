@@ -49,6 +49,10 @@ def test_a_nested_setting_is_searched_by_its_name() -> None:
         ("members={min=1, max=4}", "can't be searched"),
         ("device_members={choices=[1, 2]}", "can't be searched"),
         ("momentum={min=0.1, max=0.2}", "tuner.search.momentum is no setting of train"),
+        ("batch_size={min=32, max=128, step=0.5}", "the step 0.5, where the setting is a whole"),
+        ("dropout={min=0.1, max=0.2, step=inf}", "finite"),
+        ("learning_rate={min=1e-4, max=1e-2, step=1e-3, scale='log'}", "a factor above 1"),
+        ("distillation_weight={min=0.1, max=0.9}", "train.teacher is not set"),
     ],
 )
 def test_what_cannot_be_searched_is_said_before_the_run(assignment: str, sentence: str) -> None:
@@ -80,6 +84,18 @@ def test_every_value_that_can_be_drawn_is_one_that_train_takes() -> None:
         assert 1e-4 <= settings.learning_rate <= 1e-2
         assert settings.augment.rotate == TrainSettings().augment.rotate
     assert drawn == {(8, 16), (16, 32, 64)}
+
+
+def test_lists_are_chosen_among_also_where_one_number_would_do() -> None:
+    blocks = "tuner.search.residual_blocks={choices=[[0, 1, 1, 1], [1, 1, 1, 1]]}"
+    space = search_space.declare(_searched(blocks))
+    settings = search_space.overlay(TrainSettings(), space.get_config())
+    assert settings.residual_blocks == [0, 1, 1, 1]
+
+
+def test_the_rate_for_a_mean_of_weights_is_not_searched_by_the_weights() -> None:
+    with pytest.raises(UserError, match=r"judged by the weights themselves"):
+        _searched("train.weight_average=0.99", "tuner.search.final_rate={min=0.0, max=0.5}")
 
 
 def test_what_hyperband_notes_for_itself_is_no_setting() -> None:
