@@ -88,6 +88,11 @@ class ServerOptions:
         """The tag set of the MetaGraphDef to load."""
         return frozenset(tag for tag in self.saved_model_tags.split(",") if tag)
 
+    @property
+    def host(self) -> str:
+        """The bind address, without the brackets that an IPv6 address may be given in."""
+        return self.bind_address.removeprefix("[").removesuffix("]")
+
 
 _HELP = {
     "port": "gRPC port; 0 turns gRPC off (with --ports_file: any free port)",
@@ -123,17 +128,19 @@ _HELP = {
     "their method name",
     "enable_grpc_healthcheck_service": "answer grpc.health.v1",
     "version": "print the versions and exit",
-    "bind_address": "address both ports listen on; 0.0.0.0 opens them to the network",
+    "bind_address": "address both ports listen on, IPv4 or IPv6; 0.0.0.0 opens them to the network",
     "ports_file": "write the ports in use to this file as JSON once every model is loaded",
     "rest_api_ssl_config_file": "SSLConfig text proto for the REST port",
     "max_request_bytes": "largest request, in bytes",
     "max_instances": "most instances in one request",
-    "max_image_pixels": "largest image a request may carry, in pixels, read from its header",
+    "max_image_pixels": "largest image a request may carry, in pixels of all its frames, read "
+    "before decoding",
     "max_concurrent_requests": "requests in the server at once, for gRPC and for REST",
     "drain_seconds": "time that requests under way have to end after a stop signal",
 }
 
 _EXTENSIONS = 8  # The last fields of ServerOptions.
+_LAST_PORT = 65535
 
 
 class _Parser(argparse.ArgumentParser):
@@ -201,6 +208,11 @@ def _check(options: ServerOptions) -> None:
         )
     if options.batching_parameters_file and not options.enable_batching:
         raise UserError("--batching_parameters_file needs --enable_batching.")
+    for name in ("port", "rest_api_port"):
+        if not 0 <= getattr(options, name) <= _LAST_PORT:
+            raise UserError(
+                f"--{name}={getattr(options, name)} is no port; ports go from 0 to {_LAST_PORT}."
+            )
     if options.port and options.port == options.rest_api_port:
         raise UserError(f"--port and --rest_api_port are both {options.port}; they must differ.")
     if options.monitoring_config_file and not (options.rest_api_port or options.ports_file):

@@ -86,7 +86,9 @@ class GrpcServer:
         self._server.stop(grace_seconds).wait()
 
     def _bind(self, options: ServerOptions) -> int:
-        addresses = [f"{options.bind_address}:{options.port}"]
+        # Without brackets gRPC takes the port of an IPv6 address for its last group.
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        addresses = [f"{host}:{options.port}"]
         if options.grpc_socket_path:
             addresses.append(f"unix:{options.grpc_socket_path}")
         ports = []

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
-from google.protobuf.message import DecodeError
-from tensorflow.core.example import example_pb2
 
 from serving.errors import invalid_argument
-from serving.image_bounds import pixel_count
+from serving.example_bytes import image_values
+from serving.image_bounds import RefusedImageError, pixel_count
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Limits:
     Attributes:
       max_request_bytes: of the whole request, and of each tensor it declares.
       max_instances: first dimension of an input.
-      max_image_pixels: of one encoded image, given bare or in a tf.Example.
+      max_image_pixels: of one encoded image with all its frames, given bare or in a tf.Example.
     """
 
     max_request_bytes: int = 8 * 1024 * 1024
@@ -44,26 +44,14 @@ class Limits:
                     self._check_image(name, position, value)
 
     def _check_image(self, name: str, position: int, value: bytes) -> None:
-        pixels = pixel_count(value)
-        if pixels is None:
-            pixels = max(map(_pixels, _byte_features(value)), default=0)
+        try:
+            # Both ways: bytes can be an image to one graph, and an Example to another.
+            images = chain((value,), image_values(value))
+            pixels = max(pixel_count(image) or 0 for image in images)
+        except RefusedImageError as error:
+            raise invalid_argument(f"image {position} of input {name} {error}") from None
         if pixels > self.max_image_pixels:
             raise invalid_argument(
                 f"image {position} of input {name} declares {pixels} pixels; "
                 f"this server takes at most {self.max_image_pixels}"
             )
-
-
-def _pixels(value: bytes) -> int:
-    return pixel_count(value) or 0
-
-
-def _byte_features(serialized: bytes) -> list[bytes]:
-    """Byte values of a serialized tf.Example; none when it is something else."""
-    try:
-        example = example_pb2.Example.FromString(serialized)
-    except DecodeError:
-        return []
-    return [
-        value for feature in example.features.feature.values() for value in feature.bytes_list.value
-    ]

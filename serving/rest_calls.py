@@ -36,6 +36,7 @@ _INFORMATION = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _ENTRYPOINT = "REST"
+_VERSION_DIGITS = len(str(2**63))
 
 
 class RestCalls:
@@ -167,9 +168,11 @@ def _model_spec(match: re.Match[str]) -> Any:
     model_spec = model_pb2.ModelSpec(name=unquote(match["model"] or ""))
     version, label = match["version"], match["label"]
     if version is not None:
-        if int(version) >= 2**63:
+        # Of more digits Python makes no integer.
+        digits = version.lstrip("0") or "0"
+        if len(digits) > _VERSION_DIGITS or int(digits) >= 2**63:
             raise invalid_argument(f"Failed to convert version: {version} to numeric.")
-        model_spec.version.value = int(version)
+        model_spec.version.value = int(digits)
     elif label is not None:
         model_spec.version_label = unquote(label)
     return model_spec

@@ -57,6 +57,8 @@ def _parse_slowly(body: bytes) -> Any:
         ) from None
     except RecursionError:
         raise invalid_argument("JSON Parse error: The document nests too deep") from None
+    except ValueError:  # An integer of more digits than Python converts.
+        raise invalid_argument("JSON Parse error: Number too big to be stored in double.") from None
 
 
 def signature_name(document: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from serving.errors import invalid_argument
+from serving.rest_json_errors import MAX_DIMENSIONS, nests_too_deep
 
 B64_KEY = "b64"
 _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint32", "uint64")
@@ -28,13 +29,19 @@ def tf_name(dtype: tf.DType) -> str:
 
 
 def to_array(value: Any, dtype: tf.DType) -> np.ndarray | None:
-    """Array of a JSON value, or None when the value does not fit the type or is ragged."""
+    """Array of a JSON value, or None when the value does not fit the type or is ragged.
+
+    Raises:
+      ServingError: text is not base64, or lists nest deeper than an array has dimensions.
+    """
     shape: list[int] = []
     leaves = [value]
     while leaves and isinstance(leaves[0], list):
         size = len(leaves[0])
         if set(map(type, leaves)) != {list} or set(map(len, leaves)) != {size}:
             return None
+        if len(shape) == MAX_DIMENSIONS:
+            raise nests_too_deep()
         shape.append(size)
         leaves = list(chain.from_iterable(leaves))
     array = _strings(leaves) if dtype == tf.string else _numbers(leaves, tf_name(dtype))

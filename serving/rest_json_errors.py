@@ -12,12 +12,18 @@ import tensorflow as tf
 from serving.errors import ServingError, StatusCode, invalid_argument
 
 MAX_QUOTE = 1000
+MAX_DIMENSIONS = 64
+"""Of a numpy array."""
+
 _EXACT_INTEGER = {"float": 2**24 - 1, "double": 2**53 - 1}
 
 
 def quote(value: Any) -> str:
     """A JSON value as RapidJSON prints it, cut after `MAX_QUOTE` characters."""
-    text = json.dumps(value, indent=4, ensure_ascii=False)
+    try:
+        text = json.dumps(value, indent=4, ensure_ascii=False)
+    except RecursionError:
+        return "(nests too deep to be shown)"
     return text if len(text) <= MAX_QUOTE else text[:MAX_QUOTE] + "..."
 
 
@@ -34,11 +40,20 @@ def explain_tensor(value: Any, dtype: tf.DType) -> tuple[int, ...]:
     probe = value
     while isinstance(probe, list):
         shape.append(len(probe))
+        if len(shape) > MAX_DIMENSIONS:
+            raise nests_too_deep()
         if not probe:
             break
         probe = probe[0]
     _walk(value, 0, shape, dtype)
     return tuple(shape)
+
+
+def nests_too_deep() -> ServingError:
+    """A value with more levels of lists than an array has dimensions."""
+    return invalid_argument(
+        f"JSON Value nests lists more than {MAX_DIMENSIONS} deep, the most dimensions of a tensor"
+    )
 
 
 def _walk(value: Any, level: int, shape: list[int], dtype: tf.DType) -> None:

@@ -156,7 +156,7 @@ class Server:
         )
         await self._rest_runner.setup()
         site = web.TCPSite(
-            self._rest_runner, options.bind_address, options.rest_api_port, ssl_context=context
+            self._rest_runner, options.host, options.rest_api_port, ssl_context=context
         )
         try:
             await site.start()

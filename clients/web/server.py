@@ -12,6 +12,7 @@ from clients.web.build import DIST
 from clients.web.model_folder import MANIFEST_FILE, ModelFolder
 from pipeline.errors import UserError
 
+_LAST_PORT = 65535
 _MODEL_FILE = re.compile(r"^/model/([0-9]+)/(model_float32\.tflite|model_int8\.tflite)$")
 
 
@@ -41,8 +42,10 @@ class PageServer(ThreadingHTTPServer):
 
         Raises:
             UserError: the page is not built, there is no model, the endpoint is not an http(s)
-                address, or the port is taken.
+                address, or the port is taken or none.
         """
+        if not 0 <= port <= _LAST_PORT:
+            raise UserError(f"--port {port} is no port; ports go from 0 to {_LAST_PORT}.")
         if not (dist / "index.html").is_file():
             raise UserError(f"{dist} holds no page; build it with `npm run build`.")
         models.newest()

@@ -25,6 +25,16 @@ def test_only_loopback_is_listened_on_unless_asked() -> None:
     assert parse_flags([BASE]).bind_address == "127.0.0.1"
 
 
+def test_every_port_there_is_may_be_listened_on() -> None:
+    options = parse_flags([BASE, "--port=65535", "--rest_api_port=1"])
+    assert (options.port, options.rest_api_port) == (65535, 1)
+
+
+@pytest.mark.parametrize("address", ["::1", "[::1]"])
+def test_an_ipv6_address_may_be_given_in_brackets(address: str) -> None:
+    assert parse_flags([BASE, f"--bind_address={address}"]).host == "::1"
+
+
 @pytest.mark.parametrize("form", ["--enable_batching", "--enable_batching=true"])
 def test_a_boolean_flag_may_stand_alone(form: str) -> None:
     assert parse_flags([BASE, form]).enable_batching
@@ -50,6 +60,9 @@ def test_an_unsupported_flag_is_refused_by_name(name: str) -> None:
         ([], "--model_config_file or --model_base_path"),
         (["--model_base_path=models"], "is relative; give an absolute path"),
         ([BASE, "--batching_parameters_file=/b"], "needs --enable_batching"),
+        ([BASE, "--port=99999"], "--port=99999 is no port; ports go from 0 to 65535."),
+        ([BASE, "--port=-5"], "--port=-5 is no port"),
+        ([BASE, "--rest_api_port=65536"], "--rest_api_port=65536 is no port"),
         ([BASE, "--port=8501", "--rest_api_port=8501"], "they must differ"),
         ([BASE, "--monitoring_config_file=/m"], "needs --rest_api_port"),
         ([BASE, "--max_instances=0"], "--max_instances must be at least 1"),

@@ -142,6 +142,42 @@ def test_any_damaged_image(target: Target, noise: bytes, position: int) -> None:
         assert error.code() in CLIENT_FAULTS, error
 
 
+DEEP = "[" * 1010 + "1" + "]" * 1010
+LONG = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("method", "body"),
+    [
+        ("predict", f'{{"signature_name": "divide", "instances": [{LONG}]}}'),
+        ("classify", f'{{"examples": [{{"x": {LONG}}}]}}'),
+        ("predict", f'{{"signature_name": "divide", "instances": {DEEP}}}'),
+        ("predict", f'{{"signature_name": "divide", "inputs": {DEEP}}}'),
+        ("predict", f'{{"signature_name": "divide", "instances": [1, {DEEP}]}}'),
+        ("predict", f'{{"signature_name": "divide", "instances": [{DEEP}, 1]}}'),
+        ("predict", f'{{"signature_name": {DEEP}}}'),
+        ("predict", DEEP),
+        ("classify", f'{{"examples": [{{"x": {DEEP}}}]}}'),
+        ("regress", f'{{"example": {DEEP}}}'),
+    ],
+)
+def test_numbers_too_long_and_lists_too_deep_are_told_in_one_sentence(
+    target: Target, method: str, body: str
+) -> None:
+    answer = target.post(f"/v1/models/{MODEL}:{method}", body)
+    assert answer.status_code == 400, answer.text
+    assert "\n" not in answer.json()["error"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_version_of_any_length_is_looked_for_or_refused(target: Target, method: str) -> None:
+    resource = "" if method == "GET" else ":predict"
+    for version, status in ((LONG, 400), ("0" * 5000 + "7", 404), ("0" * 5000, 404)):
+        path = f"/v1/models/{MODEL}/versions/{version}{resource}"
+        answer = target.get(path) if method == "GET" else target.post(path, {"instances": [1]})
+        assert answer.status_code == status, answer.text
+
+
 def test_the_server_still_answers(target: Target) -> None:
     body = {"signature_name": "divide", "instances": [2.0]}
     answer = target.post(f"/v1/models/{MODEL}:predict", body)

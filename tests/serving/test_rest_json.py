@@ -71,6 +71,43 @@ def test_a_deeply_nested_body_is_refused() -> None:
         rest_json.parse(b'{"instances":' + b"[" * 100_000)
 
 
+def nested(depth: int) -> object:
+    value: object = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("depth", [1, 64])
+def test_lists_nest_as_deep_as_an_array_has_dimensions(depth: int) -> None:
+    value = nested(depth)
+    array = to_array(value, tf.float32)
+    assert array is not None
+    assert array.ndim == depth
+    assert explain_tensor(value, tf.float32) == array.shape
+
+
+@pytest.mark.parametrize("depth", [65, 1010])
+def test_lists_that_nest_deeper_are_refused(depth: int) -> None:
+    value = nested(depth)
+    for convert in (to_array, explain_tensor):
+        with pytest.raises(ServingError, match="JSON Value nests lists more than 64 deep"):
+            convert(value, tf.float32)
+
+
+def test_an_integer_of_any_length_is_parsed_or_refused() -> None:
+    body = b'{"instances":[%s]}'
+    assert rest_json.parse(body % (b"9" * 400))
+    with pytest.raises(ServingError) as caught:
+        rest_json.parse(body % (b"9" * 5000))
+    assert caught.value.code.name == "INVALID_ARGUMENT"
+    assert caught.value.message == "JSON Parse error: Number too big to be stored in double."
+
+
+def test_a_value_that_nests_too_deep_is_not_quoted() -> None:
+    assert quote(nested(1010)) == "(nests too deep to be shown)"
+
+
 def test_long_values_are_cut_when_quoted() -> None:
     assert len(quote("x" * 5000)) < 1100
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -320,6 +321,15 @@ def test_a_taken_port_is_told_in_one_sentence(
     assert result.returncode == 1
     assert "gRPC cannot listen on" in result.stderr.strip().splitlines()[-1]
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.parametrize("address", ["::1", "[::1]"])
+def test_both_ports_listen_on_an_ipv6_address(model_root: Path, address: str) -> None:
+    with ServerProcess(single(model_root, f"--bind_address={address}")) as process:
+        target = Target(f"[::1]:{process.grpc_port}", f"[::1]:{process.rest_port}")
+        assert target.predict(image_request(MODEL, png(0))).outputs
+        assert target.get(f"/v1/models/{MODEL}").status_code == 200
 
 
 def test_a_wrong_flag_is_told_before_tensorflow_is_imported() -> None:

@@ -116,6 +116,20 @@ def test_a_taken_port_is_named(site: PageServer, tmp_path: Path, built: Path) ->
         PageServer(ModelFolder(tmp_path / "edge"), port=site.server_port, dist=built)
 
 
+@pytest.mark.parametrize("port", [-5, 65536, 99999])
+def test_a_port_that_is_none_is_told_in_one_sentence(
+    port: int,
+    tmp_path: Path,
+    built: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("clients.web.__main__.build", lambda: built)
+    model = put_version(tmp_path / "edge", 1)
+    assert main(["--model", str(model), f"--port={port}"]) == 1
+    assert capsys.readouterr().err == f"--port {port} is no port; ports go from 0 to 65535.\n"
+
+
 def test_a_missing_npm_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match=r"npm, which builds the page, is missing"):
