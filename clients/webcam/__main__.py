@@ -34,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PipelineError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        # While the source was opened or the model loaded: there is nothing to sum up.
+        return 130
     return 130 if program.interrupted else 0
 
 

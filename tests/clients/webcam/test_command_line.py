@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -191,6 +192,28 @@ def test_signals_end_it_with_its_summary_and_whole_files(
     assert read_video(out)[0] > 0
     assert chart.exists()
     assert [json.loads(line)["label"] for line in lines.read_text().splitlines()]
+
+
+def test_an_interruption_before_the_first_frame_leaves_no_trace() -> None:
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        pytest.skip("the tests were started in the background, and so are deaf to the keyboard")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        source = f"http://127.0.0.1:{silent.getsockname()[1]}/stream.mjpg"
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "clients.webcam", "--headless", "--source", source),
+                *("--server", "grpc://127.0.0.1:9"),
+            ],
+            cwd=PROJECT,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        silent.settimeout(60)
+        connection, _ = silent.accept()
+        with connection:
+            process.send_signal(signal.SIGINT)
+            _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (130, "")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a disk that is full")
