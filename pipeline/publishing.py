@@ -74,9 +74,10 @@ def publish(
     folder = _open_for_publishing(base)
     with ExitStack() as locks:
         if serving and serving.is_dir():
+            served = VersionFolder(serving)
             # Before the edge models' lock, as everywhere.
-            locks.enter_context(VersionFolder(serving).locked())
-            made_from = _find_published(VersionFolder(serving), manifest.serving_fingerprint)
+            locks.enter_context(served.locked())
+            made_from = _find_published(served, manifest.serving_fingerprint)
             if made_from and made_from.rolled_back:
                 return made_from
         locks.enter_context(folder.locked())
@@ -128,8 +129,9 @@ def rollback_pair(serving: Path, edge: Path) -> tuple[RolledBack, RolledBack | N
 
     This restores what was visible before the newest served version was published: an edge model
     made from an earlier one (as when the newest failed the edge gate) stays, and where all edge
-    models were made from the newest, none is left. They go first, so that a run
-    killed between the steps can be repeated without going back twice.
+    models were made from the newest, none is left. They go first, so that a run killed between
+    the steps can be repeated without going back twice, and the newest of them before the others,
+    which it would otherwise have taken the place of when that is repeated.
 
     Returns:
         What happened to the served model, and to the edge model (None if it stays).
@@ -146,10 +148,9 @@ def rollback_pair(serving: Path, edge: Path) -> tuple[RolledBack, RolledBack | N
             locks.enter_context(edges.locked())
             withdrawn = _made_from(edges, served.path(outcome.from_version))
             if withdrawn:
-                left = [version for version in edges.visible() if version < withdrawn[0]]
-                edge_outcome = RolledBack(withdrawn[-1], left[-1] if left else None)
+                left = [version for version in edges.visible() if version not in withdrawn]
+                edge_outcome = RolledBack(withdrawn[0], left[-1] if left else None)
                 edges.drop_superseded()
-            # The newest last: clients never change to another one of those that go.
             for version in withdrawn:
                 edges.hide(version, "retired")
         served.drop_superseded()
@@ -247,15 +248,14 @@ def _plan_rollback(folder: VersionFolder) -> RolledBack:
 
 
 def _made_from(edges: VersionFolder, withdrawn: Path) -> list[int]:
-    """Returns the newest edge versions, as far down as they are of this served one, in order."""
+    """Returns the newest edge versions, from the newest down, that are of this served one."""
     fingerprint = _read_manifest(withdrawn).model_fingerprint
-    newest_first = itertools.takewhile(
-        lambda version: (
-            fingerprint and _read_manifest(edges.path(version)).serving_fingerprint == fingerprint
-        ),
-        reversed(edges.visible()),
-    )
-    return sorted(newest_first)
+
+    def is_made_from_it(version: int) -> bool:
+        made_from = _read_manifest(edges.path(version)).serving_fingerprint
+        return bool(fingerprint) and made_from == fingerprint
+
+    return list(itertools.takewhile(is_made_from_it, reversed(edges.visible())))
 
 
 def _plan_restore(folder: VersionFolder) -> int:

@@ -279,6 +279,23 @@ def test_all_edge_models_of_the_withdrawn_version_go_and_come_back_with_it(tmp_p
     assert VersionFolder(tmp_path / "edge").visible() == [1, 2, 3]
 
 
+@pytest.mark.usefixtures("without_fsync")
+@pytest.mark.parametrize("kill_point", range(1, 41))
+def test_a_killed_rollback_of_several_edge_models_loses_none(
+    tmp_path: Path, kill_point: int
+) -> None:
+    publish_pair(tmp_path, "a")
+    publish_pair(tmp_path, "b")
+    publish_edge(tmp_path, "b-edge-again", made_from=tmp_path / "serving" / "2")
+    bases = (tmp_path / "serving", tmp_path / "edge")
+    for action, edges in ((rollback_pair, [1]), (restore_pair, [1, 2, 3])):
+        before = VersionFolder(bases[0]).visible()
+        killed_at(kill_point, partial(action, *bases))
+        if VersionFolder(bases[0]).visible() == before:
+            action(*bases)
+        assert VersionFolder(bases[1]).visible() == edges
+
+
 def test_no_edge_model_of_a_rolled_back_version_is_published(tmp_path: Path) -> None:
     publish_pair(tmp_path, "a")
     publish_pair(tmp_path, "b", with_edge=False)
