@@ -40,6 +40,11 @@ def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_video(tmp_path_factory.mktemp("videos") / "long.mp4", frames)
 
 
+def skip_if_deaf_to(number: signal.Signals) -> None:
+    if signal.getsignal(number) == signal.SIG_IGN:
+        pytest.skip("the tests were started in the background, and so are deaf to the keyboard")
+
+
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "clients.webcam", *arguments],
@@ -162,8 +167,7 @@ def test_a_missing_display_is_told(
 def test_signals_end_it_with_its_summary_and_whole_files(
     tmp_path: Path, long_video: Path, number: signal.Signals, gaps: tuple[float, ...]
 ) -> None:
-    if signal.getsignal(number) == signal.SIG_IGN:
-        pytest.skip("the tests were started in the background, and so are deaf to the keyboard")
+    skip_if_deaf_to(number)
     server = FakeServer()
     out, lines, chart = tmp_path / "out.mp4", tmp_path / "faces.jsonl", tmp_path / "chart.png"
     process = subprocess.Popen(
@@ -195,8 +199,7 @@ def test_signals_end_it_with_its_summary_and_whole_files(
 
 
 def test_an_interruption_before_the_first_frame_leaves_no_trace() -> None:
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        pytest.skip("the tests were started in the background, and so are deaf to the keyboard")
+    skip_if_deaf_to(signal.SIGINT)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         source = f"http://127.0.0.1:{silent.getsockname()[1]}/stream.mjpg"
         process = subprocess.Popen(

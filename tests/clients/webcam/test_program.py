@@ -49,6 +49,14 @@ def video(tmp_path: Path) -> Path:
     return write_video(tmp_path / "face.mp4", [backdrop(), *frames, backdrop()])
 
 
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """A face."""
+    path = tmp_path / "face.png"
+    cv2.imwrite(str(path), with_face())
+    return path
+
+
 class Screen:
     """A window without a screen: keeps what is shown and presses keys."""
 
@@ -439,10 +447,9 @@ def test_an_image_stays_on_screen_until_it_is_left(
     backend: FakeBackend,
     screen: Screen,
     running: Callable[[Program], Program],
-    tmp_path: Path,
+    image: Path,
 ) -> None:
-    cv2.imwrite(str(tmp_path / "face.png"), with_face())
-    program = running(Program(Options(sources=(str(tmp_path / "face.png"),)), backend))
+    program = running(Program(Options(sources=(str(image),)), backend))
     until(lambda: program.summary.answers["happy"] == 1)
     for _ in range(5):
         screen.next_image()
@@ -455,10 +462,9 @@ def test_no_seconds_are_a_time_that_is_over(
     backend: FakeBackend,
     screen: Screen,
     running: Callable[[Program], Program],
-    tmp_path: Path,
+    image: Path,
 ) -> None:
-    cv2.imwrite(str(tmp_path / "face.png"), with_face())
-    running(Program(Options(sources=(str(tmp_path / "face.png"),), seconds=0), backend))
+    running(Program(Options(sources=(str(image),), seconds=0), backend))
     until(lambda: screen.closed)
 
 
