@@ -29,8 +29,10 @@ class Journal:
         self._path = path
         self._file: TextIO | None = sys.stdout if path == STANDARD_OUTPUT else None
         if self._file is None:
-            check_writable(path, "--jsonl")
-            if path.exists() and not os.access(path, os.W_OK):
+            if not path.exists() or path.is_dir():
+                check_writable(path, "--jsonl")
+            # Emptied in place, it needs nothing of its folder, which may be /dev.
+            elif not os.access(path, os.W_OK):
                 raise UserError(f"--jsonl {path}: it cannot be written.")
 
     def open(self) -> TextIO:

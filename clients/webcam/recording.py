@@ -93,7 +93,7 @@ def save_image(path: Path, image: Image) -> None:
 
 
 def check_writable(path: Path, option: str) -> None:
-    """Raises UserError if a file could not be written there."""
+    """Raises UserError if a complete file could not be moved there, in place of an older one."""
     folder = path.absolute().parent
     if not folder.is_dir():
         raise UserError(f"{option} {path}: the folder {folder} does not exist.")

@@ -199,6 +199,16 @@ def test_lines_that_cannot_be_written_are_told_before_the_run(
         Program(replace(HEADLESS, sources=(str(video),), jsonl=jsonl), backend)
 
 
+def test_lines_need_a_file_and_not_its_folder(
+    backend: FakeBackend, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jsonl = tmp_path / "stdout"
+    jsonl.touch()
+    monkeypatch.setattr("clients.webcam.journal.os.access", lambda path, _: path == jsonl)
+    Program(replace(HEADLESS, sources=(str(video),), jsonl=jsonl), backend).run()
+    assert jsonl.read_text()
+
+
 def test_a_pipe_that_nobody_reads_does_not_keep_the_program(
     backend: FakeBackend, video: Path, tmp_path: Path
 ) -> None:
