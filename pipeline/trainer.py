@@ -102,6 +102,7 @@ def _train(
             settings.of_member(index),
             fn_args,
             checkpoints.member(index),
+            checkpoints.taught,
             logs / f"member{index}" if index else logs,
             whose + of_several if settings.members > 1 else whose,
         )
@@ -124,19 +125,20 @@ def _train_member(
     settings: TrainSettings,
     fn_args: FnArgs,
     checkpoints: CheckpointFolder,
+    taught: Path,
     logs: Path,
     whose: str,
 ) -> tuple[keras.Model, training_setup.TrainingData]:
     """Trains one network; gives its best epoch, or the mean of its weights, in float32; the data.
+
+    A teacher is asked once for all members, whose shuffling and mirroring differ.
 
     Raises:
       UserError: The training diverged.
     """
     size = fn_args.custom_config["size"]
     training_setup.configure(settings)
-    data = training_setup.read_data(
-        fn_args, settings, checkpoints.epochs_done(), checkpoints.taught
-    )
+    data = training_setup.read_data(fn_args, settings, checkpoints.epochs_done(), taught)
     network = training_setup.compiled_network(settings, size, len(data.labels), data.steps)
     training_loop.fit(
         network,

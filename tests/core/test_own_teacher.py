@@ -68,12 +68,17 @@ class KilledError(Exception):
     """Stands for kill -9."""
 
 
-def test_the_teacher_is_trained_once_and_then_teaches(
+def test_the_teacher_is_trained_once_and_asked_once_for_all_members(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = ["train.own_teacher.epochs=2", "train.own_teacher.filters=[4, 8]"]
-    more = [*own, "train.small_first=0.5", "train.precision=float32", "train.taught_epochs=1"]
-    settings = config.load(assignments=[*SMALL, "train.filters=[4]", *more])
+    own = ["epochs=2", "filters=[4, 8]", "members=1"]
+    more = [
+        *(f"train.own_teacher.{setting}" for setting in own),
+        "train.small_first=0.5",
+        "train.precision=float32",
+        "train.taught_epochs=1",
+    ]
+    settings = config.load(assignments=[*SMALL, "train.filters=[4]", "train.members=2", *more])
     trained: list[TrainSettings] = []
     kept: list[list[str]] = []
     fit = training_loop.fit
@@ -94,11 +99,12 @@ def test_the_teacher_is_trained_once_and_then_teaches(
         (2, [4, 8]),
         (1, [4]),
         (1, [4]),
+        (1, [4]),
     ]
-    assert kept == [[], ["epoch1"], ["epoch1"]]
+    assert kept == [[], ["epoch1"], ["epoch1"], ["epoch1"]]
     assert not list(tmp_path.rglob("taught"))
     teachers = [settings.teacher for settings in trained]
     assert teachers[0] is None
-    assert teachers[1] == teachers[2] is not None
+    assert teachers[1] == teachers[2] == teachers[3] is not None
     used = read_train_settings(Path(outputs["Trainer", "model_run"].uri))
     assert (used["teacher"], used["own_teacher"]["epochs"]) == (None, 2)
