@@ -321,8 +321,9 @@ class TrainSettings(Section):
     precision: Literal["auto", "float16", "bfloat16", "float32"] = Field(
         "auto",
         description="What the network computes with. auto is bfloat16 on GPUs from Ampere on, and "
-        "without XLA (train.jit_compile) on CPUs with AVX512-BF16 or AMX; float16 on other GPUs; "
-        "float32 on other CPUs, where half precision is slow. The exported model has float32.",
+        "without XLA (train.jit_compile) on CPUs with AMX and AMD's with AVX512-BF16; float16 on "
+        "other GPUs; float32 on other CPUs, where half precision is slow. The exported model has "
+        "float32.",
     )
     jit_compile: bool = Field(True, description="Compile the step with XLA.")
     cache: Literal["memory", "none"] = Field(

@@ -89,7 +89,7 @@ def _saved_model(folder: str, in_bfloat16: bool) -> tuple[int, Answer]:
 
 
 def _rewritten_in_bfloat16(graph: tf.compat.v1.GraphDef, output: str) -> tf.compat.v1.GraphDef:
-    """Lets oneDNN compute in bfloat16: half the time on CPUs with AVX512-BF16.
+    """Lets oneDNN compute in bfloat16: half the time on AMD's CPUs with AVX512-BF16.
 
     TensorFlow's optimizer does so by an option, but not in functions that tf.data maps.
     """

@@ -20,10 +20,17 @@ Machine = Callable[..., None]
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """A machine as Linux and TensorFlow describe it."""
 
-    def described(flags: str | None = None, gpus: tuple[dict[str, Any], ...] = ()) -> None:
+    def described(
+        flags: str | None = None,
+        gpus: tuple[dict[str, Any], ...] = (),
+        vendor: str = "AuthenticAMD",
+    ) -> None:
         path = tmp_path / "cpuinfo"
         if flags is not None:
-            path.write_text(f"processor\t: 0\nflags\t\t: fpu {flags} sse\nbugs\t\t: none\n")
+            path.write_text(
+                f"processor\t: 0\nvendor_id\t: {vendor}\n"
+                f"flags\t\t: fpu {flags} sse\nbugs\t\t: none\n"
+            )
         monkeypatch.setattr(precision, "_CPU_INFO", path)
         monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: gpus)
         monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: gpu)
@@ -36,19 +43,20 @@ def _settings(**values: Any) -> TrainSettings:
 
 
 @pytest.mark.parametrize(
-    ("flags", "expected"),
+    ("vendor", "flags", "expected"),
     [
-        ("avx2 avx512f avx512_bf16", "bfloat16"),
-        ("avx512f amx_bf16 amx_tile", "bfloat16"),
-        ("avx2 avx512f avx512_vnni", "float32"),
-        ("avx2", "float32"),
-        (None, "float32"),
+        ("AuthenticAMD", "avx2 avx512f avx512_bf16", "bfloat16"),
+        ("AuthenticAMD", "avx2 avx512f avx512_vnni", "float32"),
+        ("AuthenticAMD", "avx2", "float32"),
+        ("GenuineIntel", "avx512f avx512_bf16 amx_bf16 amx_tile", "bfloat16"),
+        ("GenuineIntel", "avx2 avx512f avx512_bf16", "float32"),
+        ("", None, "float32"),
     ],
 )
-def test_a_cpu_computes_in_bfloat16_where_it_has_instructions_for_it(
-    machine: Machine, flags: str | None, expected: str
+def test_a_cpu_computes_in_bfloat16_where_its_instructions_for_it_are_faster(
+    machine: Machine, vendor: str, flags: str | None, expected: str
 ) -> None:
-    machine(flags)
+    machine(flags, vendor=vendor)
     assert precision.of_network(_settings()) == precision.of_cpu(_settings()) == expected
 
 
