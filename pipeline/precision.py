@@ -13,8 +13,8 @@ _CPU_INFO = Path("/proc/cpuinfo")
 # Linux's names of what oneDNN's bfloat16 kernels are written for.
 _MATRICES = "amx_bf16"
 _VECTORS = "avx512_bf16"
-# Its vectors multiply twice as many bfloat16 as float32 in a cycle. Intel's multiply as many, and
-# with AMX switched off, as in some virtual machines, an epoch took 1.6 times as long as in float32.
+# Intel's vectors gain nothing from bfloat16: with AMX switched off, as in some virtual machines, an
+# epoch took 1.6 times as long as in float32.
 _VENDOR_OF_FAST_VECTORS = "AuthenticAMD"
 # Ampere, the first of NVIDIA's architectures that computes in bfloat16.
 _BFLOAT16_CAPABILITY = (8, 0)
