@@ -285,7 +285,7 @@ def main(arguments: Sequence[str]) -> int:
     in_process, batches = measure_in_process(str(version), image, options.seconds)
     batched = batches.per_second * BATCH
     lines = [
-        f"`make bench-serving`, one-image requests of {options.seconds:g} s each; a model of "
+        f"`make bench-serving`, one-image requests, {options.seconds:g} s a row; a model of "
         f"{_mebibytes(version / 'variables'):.1f} MiB of variables; {platform.machine()}, "
         f"{os.cpu_count()} cores that the load generator shares; load average {load:.1f} before "
         f"the run. In-process, one image takes {in_process.p50:.2f} ms (p50; p95 "
