@@ -27,6 +27,10 @@ from serving.process import ServerProcess
 
 _MEBIBYTE = 2**20
 _MEMORY_POLL_SECONDS = 0.05
+# Base64 adds a third, and the rest of a request is small.
+_REQUEST_PER_IMAGE = 2
+# The largest that ImageExampleGen may be told to accept.
+_MAX_IMAGE_PIXELS = 16_384**2
 _TOLERANCE = 1e-4  # Kernels may add up in another order in another process.
 
 
@@ -57,6 +61,9 @@ def check(model_path: str, images: Sequence[bytes], bounds: Bounds) -> ServingRe
             f"--model_base_path={folder}",
             "--max_num_load_retries=0",
             "--file_system_poll_wait_seconds=0",
+            # What was ingested is asked about, however large: refusing it is not the model's fault.
+            f"--max_request_bytes={_REQUEST_PER_IMAGE * max(map(len, images)) + _MEBIBYTE}",
+            f"--max_image_pixels={_MAX_IMAGE_PIXELS}",
         ]
         try:
             server = ServerProcess(flags, bounds.startup_timeout_s)

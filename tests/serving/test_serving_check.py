@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 import tensorflow as tf
@@ -19,6 +20,7 @@ from components.serving_check.executor import Executor, sample_images
 from components.serving_check.questions import Answers, ask_over_grpc
 from components.serving_check.report import NOT_BLESSED_MODEL, ServingReport
 from pipeline.features import IMAGE_KEY
+from serving.flags import ServerOptions
 from tests.serving.tiny_model import TinyModel, png
 
 IMAGES = 8
@@ -102,6 +104,17 @@ def test_a_model_that_serves_well_is_blessed(
     assert report.peak_memory_mb
     assert (Path(blessing.uri) / "INFRA_BLESSED").exists()
     assert is_pushed(blessing)
+
+
+def test_an_image_beyond_the_embedded_servers_defaults_is_asked_about_all_the_same(
+    model_root: Path, tmp_path: Path
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (1800, 1700, 3), np.uint8)
+    image = tf.io.encode_png(noise, compression=0).numpy()
+    assert len(image) > ServerOptions().max_request_bytes
+    bounds = check.Bounds(max_latency_ms=60_000.0, max_memory_mb=16_384, startup_timeout_s=120.0)
+    report = check.check(str(model_root / "1"), [image], bounds)
+    assert report.blessed, report.reasons
 
 
 def test_a_model_that_is_not_blessed_is_not_served(
