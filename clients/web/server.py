@@ -149,8 +149,17 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 def _origin(endpoint: str) -> str:
-    parts = urlsplit(endpoint)
+    wrong = UserError(f"--server {endpoint} is no address such as http://localhost:8501.")
+    try:
+        parts = urlsplit(endpoint)
+        # A bracket without its other half, or a port that is none, raises.
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise wrong from None
+    if host and not host.isascii():
+        raise UserError(f"--server {endpoint}: write its host in ASCII, in the form xn--….")
     # It becomes part of a header, so nothing but an origin may pass.
-    if parts.scheme not in {"http", "https"} or not re.fullmatch(r"[\w.\-\[\]:]+", parts.netloc):
-        raise UserError(f"--server {endpoint} is no address such as http://localhost:8501.")
+    is_origin = host and re.fullmatch(r"[\w.\-\[\]:]+", parts.netloc, re.ASCII)
+    if parts.scheme not in {"http", "https"} or not is_origin:
+        raise wrong
     return f"{parts.scheme}://{parts.netloc}"

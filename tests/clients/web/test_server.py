@@ -1,6 +1,7 @@
 """What the page is served with, without a browser."""
 
 import json
+import socket
 import sys
 import threading
 import urllib.error
@@ -94,13 +95,34 @@ def test_a_folder_of_one_model_is_used_as_it_is(tmp_path: Path) -> None:
     assert models.newest() == models.version(7) == shipped
 
 
-@pytest.mark.parametrize("endpoint", ["localhost:8501", "ftp://host", "http://a b", "http://x;y"])
-def test_an_endpoint_that_is_no_address_is_refused(
-    endpoint: str, tmp_path: Path, built: Path
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        *("localhost:8501", "ftp://host", "http://a b", "http://x;y"),
+        *("http://[::1:8501", "http://:8501", "http://host:99999"),
+    ],
+)
+def test_an_endpoint_that_is_no_address_is_told_in_one_sentence(
+    endpoint: str,
+    tmp_path: Path,
+    built: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr("clients.web.__main__.build", lambda: built)
+    model = put_version(tmp_path / "edge", 1)
+    # A taken port, so that no address that passes is served for ever.
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert main(["--model", str(model), "--port", port, "--server", endpoint]) == 1
+    told = capsys.readouterr().err
+    assert told == f"--server {endpoint} is no address such as http://localhost:8501.\n"
+
+
+def test_an_endpoint_beyond_ascii_is_told_how_it_is_written(tmp_path: Path, built: Path) -> None:
     put_version(tmp_path / "edge", 1)
-    with pytest.raises(UserError, match="is no address such as"):
-        PageServer(ModelFolder(tmp_path / "edge"), endpoint=endpoint, dist=built)
+    with pytest.raises(UserError, match=r"write its host in ASCII, in the form xn--…"):
+        PageServer(ModelFolder(tmp_path / "edge"), endpoint="http://例え:8501", dist=built)
 
 
 def test_without_a_model_a_sentence_says_so(
