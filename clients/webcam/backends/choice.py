@@ -1,5 +1,6 @@
 """Which model the command line asks for."""
 
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -8,6 +9,8 @@ from clients.webcam.options import Options
 from pipeline.errors import UserError
 from pipeline.workspace import Workspace
 
+# A name in any script, or an IPv6 address, which may name its network interface after a %.
+_HOST = re.compile(r"[\w.:%-]+")
 _PORTS = {"grpc": 8500, "rest+http": 8501, "rest+https": 8501}
 
 
@@ -37,9 +40,10 @@ def _server(options: Options) -> Backend:
         port = parts.port or _PORTS.get(parts.scheme)
     except ValueError:
         raise wrong from None
-    if parts.scheme not in _PORTS or not parts.hostname or parts.path.strip("/"):
+    name = parts.hostname or ""
+    if parts.scheme not in _PORTS or not _HOST.fullmatch(name) or parts.path.strip("/"):
         raise wrong
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = f"[{name}]" if ":" in name else name
     address = f"{host}:{port}"
     if parts.scheme == "grpc":
         from clients.webcam.backends.grpc import GrpcServer  # noqa: PLC0415

@@ -173,7 +173,11 @@ def test_rest_tells_what_answers_otherwise(
 
 
 @pytest.mark.parametrize(
-    "url", ["localhost:8500", "grpc://", "http://host:8501", "grpc://host:99999999", "grpc://h:1/x"]
+    "url",
+    [
+        *("localhost:8500", "grpc://", "http://host:8501", "grpc://host:99999999", "grpc://h:1/x"),
+        *("rest+http://my host:8501", "rest+https://my host", "grpc://my host", "grpc://a,b:8500"),
+    ],
 )
 def test_a_server_that_cannot_be_is_told(url: str) -> None:
     with pytest.raises(UserError, match="give grpc://host:8500"):
@@ -183,6 +187,7 @@ def test_a_server_that_cannot_be_is_told(url: str) -> None:
 def test_a_server_has_the_ports_of_tensorflow_serving_by_default() -> None:
     assert make_backend(Options(server="grpc://somewhere")).name == "gRPC somewhere:8500"
     assert make_backend(Options(server="rest+http://[::1]")).name == "REST [::1]:8501"
+    assert make_backend(Options(server="rest+http://例え")).name == "REST 例え:8501"
 
 
 def test_a_tflite_model_that_does_not_do_is_told(tmp_path: Path) -> None:
