@@ -32,15 +32,20 @@ class TFLiteModel:
         except (ValueError, RuntimeError):
             missing = "there is no such file" if not path.is_file() else "it is not a TFLite model"
             raise UserError(f"{path}: {missing}.") from None
-        [image] = self._interpreter.get_input_details()
-        output = self._interpreter.get_output_details()[0]
-        shape = image["shape"].tolist()
+        inputs = self._interpreter.get_input_details()
+        outputs = self._interpreter.get_output_details()
+        if (len(inputs), len(outputs)) != (1, 1):
+            raise UserError(
+                f"{path} has {len(inputs)} input(s) and {len(outputs)} output(s), not one of each."
+            )
+        [image], [output] = inputs, outputs
+        shape, answer = image["shape"].tolist(), output["shape"].tolist()
         if len(shape) != 4 or shape[1] != shape[2] or shape[3] != 1 or image["dtype"] != np.uint8:
             raise UserError(f"{path} takes {shape}, not grey uint8 squares [n, s, s, 1].")
-        if output["shape"][-1] != len(self.labels):
-            raise UserError(
-                f"{path} has {output['shape'][-1]} classes, labels.txt beside it another number."
-            )
+        if len(answer) != 2:
+            raise UserError(f"{path} gives {answer}, not probabilities [n, c].")
+        if answer[1] != len(self.labels):
+            raise UserError(f"{path} has {answer[1]} classes, labels.txt beside it another number.")
         self.size = int(shape[1])
         self._input, self._output = image["index"], output["index"]
         self._scale, self._zero_point = output["quantization"]

@@ -16,6 +16,7 @@ from clients.webcam.options import Options
 from pipeline.errors import UserError
 from tests.clients.webcam.fake_rest import FakeRest
 from tests.clients.webcam.fakes import LABELS, FakeServer
+from tests.clients.webcam.tflite_files import write_tflite
 
 FACES = [np.full((side, side), 90, np.uint8) for side in (30, 48, 200)]
 
@@ -199,6 +200,31 @@ def test_a_tflite_model_that_does_not_do_is_told(tmp_path: Path) -> None:
         TFLiteModel(path)
     path.write_bytes(b"no model")
     with pytest.raises(UserError, match="not a TFLite model"):
+        TFLiteModel(path)
+
+
+IMAGE = [1, 48, 48, 1]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "clause"),
+    [
+        ([IMAGE, IMAGE], [[1, 2]], r"has 2 input\(s\) and 1 output\(s\), not one of each"),
+        ([], [[1, 2]], r"has 0 input\(s\) and 1 output"),
+        ([IMAGE], [[1, 2], [1, 4]], r"has 1 input\(s\) and 2 output"),
+        ([IMAGE], [], r"has 1 input\(s\) and 0 output"),
+        ([[1, 48, 48]], [[1, 2]], r"takes \[1, 48, 48\], not grey"),
+        ([IMAGE], [[]], r"gives \[\], not probabilities \[n, c\]"),
+        ([IMAGE], [[2]], r"gives \[2\], not probabilities \[n, c\]"),
+        ([IMAGE], [[1, 3]], "has 3 classes"),
+    ],
+)
+def test_a_tflite_model_of_another_kind_is_told(
+    tmp_path: Path, inputs: list[list[int]], outputs: list[list[int]], clause: str
+) -> None:
+    (tmp_path / "labels.txt").write_text("angry\nhappy\n")
+    path = write_tflite(tmp_path / "model.tflite", inputs, outputs)
+    with pytest.raises(UserError, match=clause):
         TFLiteModel(path)
 
 
