@@ -1,6 +1,5 @@
 """Reads images written out in a CSV, as fer2013.csv is: `emotion,pixels,Usage`."""
 
-import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -47,8 +46,8 @@ def scan_csv(path: Path, rows_per_range: int, unlabelled: bool = False) -> CsvTa
       UserError: A needed column is missing, there are no rows, or a line has no end in sight.
     """
     with path.open("rb") as file:
-        header = next(csv.reader([_readline(file, path).decode("utf-8-sig", "replace")]), [])
-        columns = {fold(name): index for index, name in enumerate(header)}
+        header = _readline(file, path).decode("utf-8-sig", "replace")
+        columns = {fold(name): index for index, name in enumerate(_fields(header))}
         for needed in ("pixels",) if unlabelled else ("emotion", "pixels"):
             if needed not in columns:
                 raise UserError(
@@ -83,8 +82,7 @@ def read_range(path: Path, lines: CsvRange) -> Iterator[tuple[int, list[str]]]:
             text = file.readline().decode("utf-8", "replace")
             if not text.strip():
                 continue
-            # A line is a row: pixels and labels hold no line breaks, quoted or not.
-            yield row, text.strip("\r\n").replace('"', "").split(",")
+            yield row, _fields(text)
             row += 1
 
 
@@ -107,9 +105,10 @@ def place_row(
     """
     emotion = fields[columns["emotion"]].strip() if columns["emotion"] < len(fields) else ""
     if emotion.isdecimal():
-        if int(emotion) >= len(class_names):
+        try:
+            emotion = class_names[int(emotion)]
+        except (IndexError, ValueError):  # `int` refuses a number of thousands of digits.
             return Rejection.UNKNOWN_LABEL
-        emotion = class_names[int(emotion)]
     if not emotion:
         return Rejection.UNKNOWN_LABEL
     label = class_name(emotion, class_aliases)
@@ -136,6 +135,12 @@ def parse_pixels(text: str) -> npt.NDArray[np.uint8] | Rejection:
     if side * side != len(values):
         return Rejection.TRUNCATED
     return np.frombuffer(values, np.uint8).reshape(side, side)
+
+
+def _fields(line: str) -> list[str]:
+    # Not the csv module, which bounds a field. A line is a row: pixels and labels hold no line
+    # breaks, quoted or not.
+    return line.strip("\r\n").replace('"', "").split(",")
 
 
 def _readline(file: BinaryIO, path: Path) -> bytes:

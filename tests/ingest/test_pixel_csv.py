@@ -46,6 +46,10 @@ def test_a_csv_without_the_columns_or_rows_is_one_sentence(tmp_path: Path) -> No
     path.write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="no column 'emotion'"):
         scan_csv(path, 10)
+    # Without a header, the first line is a row, and its pixels may be many.
+    path.write_text(f'0,"{"255 " * 50_000}",Training\n')
+    with pytest.raises(UserError, match="no column 'emotion'"):
+        scan_csv(path, 10)
     path.write_text("emotion,pixels\n")
     with pytest.raises(UserError, match="no rows"):
         scan_csv(path, 10)
@@ -59,7 +63,16 @@ def test_numbers_names_and_usages_are_placed() -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [("7", "", "Training"), ("", "", "Training"), ("0", "", "Other"), ("0", ""), ()]
+    "fields",
+    [
+        ("7", "", "Training"),
+        ("9" * 5000, "", "Training"),
+        ("", "", "Training"),
+        ("0", "", "Other"),
+        ("0", ""),
+        (),
+    ],
+    ids=["no such number", "5000 digits", "no label", "no such usage", "no usage", "nothing"],
 )
 def test_rows_without_a_known_label_or_usage_are_rejected(fields: tuple[str, ...]) -> None:
     assert place(*fields) is Rejection.UNKNOWN_LABEL
