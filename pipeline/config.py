@@ -5,11 +5,13 @@ A setting is named `section.key` on the command line (`--set train.epochs=20`), 
 below, a profile in `pipeline/profiles/`, a `--config` file, and `--set`.
 """
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -21,6 +23,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 _CPU = r"^([1-9]\d*|\d+\.\d+|[1-9]\d*m)$"
 _MEMORY = r"^[1-9]\d*(Mi|Gi|Ti|M|G|T)$"
+# What pydantic calls an error of a value that is not of a type at all.
+_OTHER_FORM = re.compile(r"(_type|_parsing|^literal_error)$")
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 BestBy = Literal["val_accuracy", "val_loss"]
@@ -796,7 +800,7 @@ def load(
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise UserError("\n".join(_sentence(dict(e)) for e in error.errors())) from None
+        raise UserError("\n".join(_sentences(error))) from None
 
 
 def as_dict(settings: Settings) -> dict[str, Any]:
@@ -878,8 +882,43 @@ def _merge(target: dict[str, Any], source: Mapping[str, Any]) -> None:
             target[key] = value
 
 
+def _sentences(error: ValidationError) -> list[str]:
+    """One for each mistake.
+
+    Of a setting that may have one of several types pydantic tells what each of them lacks, under
+    the setting's name and the type's.
+    """
+    unions = {name for name, field in names(Settings).items() if _is_union(field.annotation)}
+    by_setting: dict[str, list[dict[str, Any]]] = {}
+    for one in error.errors():
+        loc = one["loc"]
+        end = next((i for i in range(1, len(loc)) if _name(loc[:i]) in unions), len(loc))
+        mistake = {**one, "loc": loc[:end] + loc[end + 1 :]}
+        by_setting.setdefault(_name(loc[:end]), []).append(mistake)
+    return [_sentence(one) for mistakes in by_setting.values() for one in _nearest(mistakes)]
+
+
+def _nearest(mistakes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of the types whose form the value has, or, if it has none's, one that tells all."""
+    depth = min(len(one["loc"]) for one in mistakes)
+    near = [
+        one for one in mistakes if len(one["loc"]) > depth or not _OTHER_FORM.search(one["type"])
+    ]
+    said = [one["msg"].removeprefix("Input should be ") for one in mistakes]
+    return near or [mistakes[0] | {"msg": f"Input should be {', or '.join(said)}"}]
+
+
+def _is_union(annotation: Any) -> bool:
+    members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
+    return len(set(members) - {NoneType}) > 1
+
+
+def _name(loc: tuple[str | int, ...]) -> str:
+    return ".".join(str(part) for part in loc)
+
+
 def _sentence(error: dict[str, Any]) -> str:
-    name = ".".join(str(part) for part in error["loc"])
+    name = _name(error["loc"])
     if error["type"] == "extra_forbidden":
         known = [*names(), *(field.alias or key for key, field in Settings.model_fields.items())]
         close = get_close_matches(name, known, n=1, cutoff=0.5)

@@ -1,12 +1,13 @@
 """Settings: documented, bounded, layered, and refused in one clear sentence."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import annotated_types
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field
 
 from pipeline import config
 from pipeline.errors import UserError
@@ -164,9 +165,50 @@ def test_a_value_that_does_not_fit_is_one_sentence_with_the_setting(
     assert told.endswith(".")
 
 
+@pytest.mark.parametrize("section", ["train", "train.own_teacher"])
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("5", "residual_blocks can't be 5: input should be less than or equal to 4."),
+        ("[1, 9]", "residual_blocks.1 can't be 9: input should be less than or equal to 4."),
+        ("[]", "residual_blocks can't be []: list should have at least 1 item"),
+        ("{a=1}", "residual_blocks can't be {'a': 1}: input should be a valid integer, or a "),
+    ],
+)
+def test_a_setting_of_several_types_is_told_what_the_nearest_of_them_lacks(
+    section: str, value: str, told: str
+) -> None:
+    (line,) = _refusal(f"{section}.residual_blocks={value}").splitlines()
+    assert line.startswith(f"The setting {section}.{told}")
+
+
+class _Kept(config.Section):
+    epochs: Literal["all"] | Annotated[int, Field(ge=1)] | None = None
+
+
+class _WithKept(config.Settings):
+    kept: _Kept = Field(default_factory=_Kept)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("0", "0: input should be greater than or equal to 1."),
+        ("[]", "[]: input should be 'all', or a valid integer."),
+    ],
+)
+def test_a_word_or_a_number_is_one_setting_and_not_two(
+    monkeypatch: pytest.MonkeyPatch, value: str, told: str
+) -> None:
+    monkeypatch.setattr(config, "Settings", _WithKept)
+    assert _refusal(f"kept.epochs={value}") == f"The setting kept.epochs can't be {told}"
+
+
 def test_each_of_several_mistakes_has_its_sentence() -> None:
     told = _refusal("train.epochs=0", "push.keep_versions=0").splitlines()
     assert len(told) == 2
+    told = _refusal("train.filters=[0, 0]", "train.residual_blocks=[9, 9]").splitlines()
+    assert len(told) == 4
 
 
 @pytest.mark.parametrize("assignment", ["", "train.epochs", "epochs=3", "=3", "train.=3", ".a=3"])
