@@ -14,7 +14,8 @@ from typing import Any
 _ROOT = Path(__file__).resolve().parent.parent
 _PACKAGES = ("pipeline", "components", "serving")
 # Settings are passed by value, and values are parameters already: a new default is seen, while a
-# new setting of one component leaves the others' results valid.
+# new setting of one component, or a check of it, leaves the others' results valid. What public
+# methods make of the values is code like any other.
 _DECLARATIONS = frozenset({"pipeline.config"})
 
 
@@ -38,10 +39,11 @@ def code_fingerprint(module: str) -> str:
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name not in reached and name not in _DECLARATIONS and _source(name) is not None:
+        if name not in reached and _source(name) is not None:
             reached.add(name)
-            waiting.extend(_imports(name))
-    return value_fingerprint({name: ast.dump(_tree(name)) for name in sorted(reached)})
+            if name not in _DECLARATIONS:
+                waiting.extend(_imports(name))
+    return value_fingerprint({name: _dumped(name) for name in sorted(reached)})
 
 
 def value_fingerprint(value: Any) -> str:
@@ -74,6 +76,19 @@ def _tree(module: str) -> ast.Module:
     path = _source(module)
     assert path is not None  # noqa: S101  (callers checked)
     return _parse(path, path.stat().st_mtime_ns)
+
+
+def _dumped(module: str) -> list[str]:
+    tree = _tree(module)
+    if module not in _DECLARATIONS:
+        return [ast.dump(tree)]
+    return [
+        f"{owner.name}: {ast.dump(method)}"
+        for owner in tree.body
+        if isinstance(owner, ast.ClassDef)
+        for method in owner.body
+        if isinstance(method, ast.FunctionDef) and not method.name.startswith("_")
+    ]
 
 
 def _is_text(statement: ast.stmt) -> bool:

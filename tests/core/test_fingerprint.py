@@ -14,7 +14,18 @@ Edit = Callable[[str, str], None]
 
 _TREE = {
     "pipeline/__init__.py": "",
-    "pipeline/config.py": "EPOCHS = 30\n",
+    "pipeline/config.py": """EPOCHS = 30
+
+
+class Train:
+    epochs: int = EPOCHS
+
+    def _check(self):
+        return self.epochs > 0
+
+    def small_epochs(self):
+        return self.epochs // 2
+""",
     "pipeline/top.py": '''"""Top."""
 
 import os
@@ -138,8 +149,17 @@ def test_an_edit_elsewhere_does_not_count(edit: Edit, name: str) -> None:
 
 def test_declarations_of_settings_do_not_count_for_they_are_passed_by_value(edit: Edit) -> None:
     before = code_fingerprint("pipeline.top")
-    edit("pipeline/config.py", "EPOCHS = 40\nNEW_SETTING = 1\n")
-    assert code_fingerprint("pipeline.top") == before
+    source = _TREE["pipeline/config.py"]
+    for old, new in (("= 30", "= 40"), ("EPOCHS\n", "EPOCHS\n    new: int = 1\n"), ("> 0", "> 1")):
+        assert old in source
+        edit("pipeline/config.py", source.replace(old, new))
+        assert code_fingerprint("pipeline.top") == before
+
+
+def test_what_settings_make_of_their_values_counts(edit: Edit) -> None:
+    before = code_fingerprint("pipeline.top")
+    edit("pipeline/config.py", _TREE["pipeline/config.py"].replace("// 2", "// 3"))
+    assert code_fingerprint("pipeline.top") != before
 
 
 def test_modules_that_import_each_other_have_fingerprints(edit: Edit) -> None:
