@@ -49,7 +49,7 @@ def publish(
     renamed into sight in one step. The version is one more than the highest number ever used,
     rolled back versions included. A model that already is the newest version is not published
     again. One that was rolled back, with nothing published since, is not either: running the same
-    pipeline once more must not undo an operator's decision (`restore` does).
+    pipeline once more must not undo an operator's decision (`restore_pair` does).
 
     Args:
         source: folder with the model's files; a `manifest.json` in it is left out.
@@ -101,35 +101,18 @@ def publish(
     return outcome
 
 
-def rollback(base: Path) -> RolledBack:
-    """Takes the newest version out of sight, so that the previous one is served again.
+def rollback_pair(serving: Path, edge: Path) -> tuple[RolledBack, RolledBack | None]:
+    """Rolls back the served model and the edge models, newest first, that were made from it.
 
     TensorFlow Serving serves the highest number it sees. Publishing the old files again under a
     new number would do too, but then one model has two numbers, answers that name their version
     no longer tell models apart, and the bad version stays visible to clients that ask for it.
     Renaming `<n>` to `.retired-<n>` drops exactly that version: the server loads the previous
-    one before it unloads n, no number is ever used twice, and `restore` can bring it back.
+    one before it unloads n, no number is ever used twice, and `restore_pair` can bring it back.
 
-    Returns:
-        The version that was retired and the one that is now the newest.
-
-    Raises:
-        UserError: there is no earlier version, or its files are not the ones published.
-    """
-    folder = _open_existing(base)
-    with folder.locked():
-        outcome = _plan_rollback(folder)
-        folder.drop_superseded()
-        folder.hide(outcome.from_version, "retired")
-    return outcome
-
-
-def rollback_pair(serving: Path, edge: Path) -> tuple[RolledBack, RolledBack | None]:
-    """Rolls back the served model and the edge models, newest first, that were made from it.
-
-    This restores what was visible before the newest served version was published: an edge model
-    made from an earlier one (as when the newest failed the edge gate) stays, and where all edge
-    models were made from the newest, none is left. They go first, so that a run killed between
+    What was visible before the newest served version was published is visible again: an edge
+    model made from an earlier one (as when the newest failed the edge gate) stays, and where all
+    edge models were made from the newest, none is left. They go first, so that a run killed between
     the steps can be repeated without going back twice, and the newest of them before the others,
     which it would otherwise have taken the place of when that is repeated.
 
@@ -137,7 +120,7 @@ def rollback_pair(serving: Path, edge: Path) -> tuple[RolledBack, RolledBack | N
         What happened to the served model, and to the edge model (None if it stays).
 
     Raises:
-        UserError: as `rollback` of the served model.
+        UserError: there is no earlier served version, or its files are not the ones published.
     """
     served, edges = _open_existing(serving), VersionFolder(edge)
     with ExitStack() as locks:
@@ -158,31 +141,17 @@ def rollback_pair(serving: Path, edge: Path) -> tuple[RolledBack, RolledBack | N
     return outcome, edge_outcome
 
 
-def restore(base: Path) -> int:
-    """Undoes the last rollback: shows the retired version that follows the newest visible one.
-
-    Returns:
-        The version that is now the newest.
-
-    Raises:
-        UserError: nothing newer than the newest visible version is retired.
-    """
-    folder = _open_existing(base)
-    with folder.locked():
-        version = _plan_restore(folder)
-        folder.show(version, "retired")
-    return version
-
-
 def restore_pair(serving: Path, edge: Path) -> tuple[int, int | None]:
-    """Undoes the last `rollback_pair`; the edge model goes first, as there.
+    """Undoes the last `rollback_pair`: shows the retired version after the newest visible one.
+
+    The edge models go first, as there.
 
     Returns:
         The served version that is now the newest, and the edge version that came back with it
         (None if none was made from it).
 
     Raises:
-        UserError: as `restore` of the served model.
+        UserError: nothing newer than the newest visible served version is retired.
     """
     served, edges = _open_existing(serving), VersionFolder(edge)
     with ExitStack() as locks:

@@ -23,7 +23,7 @@ from pipeline.config import TrainSettings
 from pipeline.errors import UserError
 from pipeline.fingerprint import value_fingerprint
 from pipeline.manifest import Manifest, verify_version
-from pipeline.publishing import publish, rollback
+from pipeline.publishing import publish, rollback_pair
 from pipeline.train_record import write_train_settings
 from pipeline.version_folder import VersionFolder
 from tests.edge import tiny_model
@@ -141,7 +141,7 @@ def test_rolled_back_model_is_not_pushed_again(model: Artifact, tmp_path: Path) 
     (tmp_path / "older" / "saved_model.pb").write_text("older")
     publish(tmp_path / "older", tmp_path / "base", Manifest(model_name="stripes"), keep=3)
     push(tmp_path / "base", tmp_path / "first", model=model)
-    rollback(tmp_path / "base")
+    rollback_pair(tmp_path / "base", tmp_path / "edge")
     again = push(tmp_path / "base", tmp_path / "second", model=model)
     assert again.get_int_custom_property("pushed") == 0
     assert VersionFolder(tmp_path / "base").visible() == [1]

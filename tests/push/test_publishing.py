@@ -21,12 +21,23 @@ from pipeline.publishing import (
     Published,
     RolledBack,
     publish,
-    restore,
     restore_pair,
-    rollback,
     rollback_pair,
 )
 from pipeline.version_folder import VersionFolder
+
+
+def rollback(base: Path) -> RolledBack:
+    """Takes back a served model of which no edge model was ever made."""
+    served, edge = rollback_pair(base, base.with_name("no-edge"))
+    assert edge is None
+    return served
+
+
+def restore(base: Path) -> int:
+    served, edge = restore_pair(base, base.with_name("no-edge"))
+    assert edge is None
+    return served
 
 
 def make_model(folder: Path, content: str) -> Path:
