@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from pipeline import config
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, UserError
 from pipeline.options import Parser, add_settings_options, add_workspace_option, load_settings
 from pipeline.workspace import Workspace
 from pipeline.workspace_lock import locked
@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.settings:
             return _show_settings(settings)
         if options.command in _PUBLISHING:
+            _refuse_options_of_runs(options)
             return _PUBLISHING[options.command](settings, workspace)
         from pipeline import commands  # noqa: PLC0415
 
@@ -78,6 +79,16 @@ def _parser() -> argparse.ArgumentParser:
         "--write-schema", action="store_true", help="the same, and write it to schema/schema.pbtxt"
     )
     return parser
+
+
+def _refuse_options_of_runs(options: argparse.Namespace) -> None:
+    """Raises UserError for what would be ignored, while versions come and go all the same."""
+    for name in ("dry_run", "infer_schema", "write_schema"):
+        if getattr(options, name):
+            raise UserError(
+                f"--{name.replace('_', '-')} is for runs; leave it out, or leave out "
+                f"{options.command}."
+            )
 
 
 def _show_settings(settings: config.Settings) -> int:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from pipeline import config, next_command
+from pipeline.cli import main
 from pipeline.config import REPOSITORY
+from pipeline.version_folder import VersionFolder
 from pipeline.workspace import Workspace
 from tests.command_lines import HEAVY, call
 
@@ -131,6 +133,18 @@ def test_a_rollback_does_not_wait_for_a_run(tmp_path: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         told = _told(_run("rollback", "--workspace", str(tmp_path)))
     assert "nothing was published" in told
+
+
+@pytest.mark.parametrize("command", ["rollback", "restore"])
+@pytest.mark.parametrize("option", ["--dry-run", "--infer-schema", "--write-schema"])
+def test_an_option_of_runs_takes_no_version_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, option: str
+) -> None:
+    for version in "12":
+        (tmp_path / "serving" / "expression" / version).mkdir(parents=True)
+    assert main([command, option, "--workspace", str(tmp_path)]) == 1
+    assert f"{option} is for runs" in capsys.readouterr().err
+    assert VersionFolder(tmp_path / "serving" / "expression").visible() == [1, 2]
 
 
 def test_rollback_with_nothing_pushed_is_one_sentence(tmp_path: Path) -> None:
