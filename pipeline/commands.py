@@ -12,7 +12,7 @@ from components.image_example_gen.source import resolve_source
 from pipeline import progress
 from pipeline.config import Settings
 from pipeline.console import quiet, short_path
-from pipeline.drawn_sample.stored import stored_sample
+from pipeline.drawn_sample.stored import refuse_to_displace, stored_sample
 from pipeline.errors import DataAnomalyError, one_sentence
 from pipeline.screen import RunScreen
 from pipeline.workspace import Workspace
@@ -52,6 +52,8 @@ class Run:
         Raises:
           PipelineError: A user's mistake, anomalies in the data, or a model that is not blessed.
         """
+        if self._data is None:
+            refuse_to_displace(self._workspace.serving(self._settings.data.name))
         with quiet(self._log_file) as console:
             self._greet(console)
             try:

@@ -5,14 +5,19 @@ from pathlib import Path
 
 from pipeline.config import SampleSettings
 from pipeline.drawn_sample import draw_archive
+from pipeline.errors import UserError
 from pipeline.fingerprint import code_fingerprint, value_fingerprint
+from pipeline.manifest import Manifest
+from pipeline.version_folder import VersionFolder
+
+_PREFIX = "drawn-sample-"
 
 
 def sample_path(folder: Path, settings: SampleSettings, size: int) -> Path:
     """Where the archive of these settings is kept, whether it is drawn or not."""
     code = code_fingerprint("pipeline.drawn_sample")
     digest = value_fingerprint([settings.model_dump(), size, code])
-    return folder / f"drawn-sample-{digest}.zip"
+    return folder / f"{_PREFIX}{digest}.zip"
 
 
 def stored_sample(
@@ -21,7 +26,7 @@ def stored_sample(
     """Finds the archive, or draws it.
 
     Args:
-      folder: Where it is kept; an archive of other settings is removed from it.
+      folder: Where it is kept, beside those of other settings, which a compiled pipeline may name.
       settings: How many faces, and the seed.
       size: Height and width of the faces, in pixels.
       on_draw: Called before it is drawn.
@@ -39,7 +44,30 @@ def stored_sample(
             seed=settings.seed,
             size=size,
         )
-        for old in folder.iterdir():  # Of other settings, or cut short.
-            if old != path:
-                old.unlink()
     return path
+
+
+def refuse_to_displace(served: Path) -> None:
+    """Keeps models of the sample from being served in place of real ones.
+
+    Gates can't: the sample's runs are a history of their own, measured against none of the others.
+
+    Args:
+      served: Folder of the versions that a run on the sample would push to.
+
+    Raises:
+      UserError: Its newest version is known to come from other data.
+    """
+    versions = VersionFolder(served)
+    newest = versions.newest()
+    if not newest:
+        return
+    try:
+        source = Manifest.read(versions.path(newest)).data.source
+    except UserError:  # Somebody else's folder, which tells nothing of its data.
+        return
+    if source and not source.startswith(_PREFIX):
+        raise UserError(
+            f"{versions.path(newest)} is a model of {source}, and one of the drawn sample would be "
+            "served in its place; name your data with --data, or another folder with --workspace."
+        )

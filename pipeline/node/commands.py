@@ -16,7 +16,7 @@ from components.data_gate import DataGate
 from components.image_example_gen.source import any_span, resolve_source
 from pipeline import conclusion, lineage, metadata_store, run_parameters, runner
 from pipeline.config import REPOSITORY, Settings, as_dict
-from pipeline.drawn_sample.stored import stored_sample
+from pipeline.drawn_sample.stored import refuse_to_displace, stored_sample
 from pipeline.errors import DataAnomalyError, PipelineError, UserError, one_sentence
 from pipeline.node.compiled import CompiledPipeline, Node, Parameter
 from pipeline.pipeline import code_of, create_pipeline
@@ -41,6 +41,7 @@ def compile_pipeline(settings: Settings, workspace: Workspace, data: str | None,
             resolve_source(one)
     drawn = data is None
     if data is None:
+        refuse_to_displace(workspace.serving(settings.data.name))
         data = str(
             stored_sample(
                 workspace.sample,
