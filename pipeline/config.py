@@ -35,7 +35,8 @@ ResidualBlocks = _Blocks | Annotated[list[_Blocks], Field(min_length=1, max_leng
 class Section(BaseModel):
     """A group of settings; an unknown key or a value out of range is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # JSON, in which settings are passed on, knows no infinity.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataSettings(Section):
@@ -429,7 +430,7 @@ class Search(Section):
     choices: list[Any] | None = Field(None, min_length=1)
     min: float | None = None
     max: float | None = None
-    step: float | None = Field(None, gt=0.0, allow_inf_nan=False)
+    step: float | None = Field(None, gt=0.0)
     scale: Literal["linear", "log"] = "linear"
 
     def problem(self) -> str | None:

@@ -290,6 +290,13 @@ def test_an_accepted_number_is_kept_and_in_bounds(name: str, value: float) -> No
     assert low <= kept <= high
 
 
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
+@pytest.mark.parametrize("name", sorted(_FLOATS))
+def test_no_number_is_infinite(name: str, value: str) -> None:
+    told = _refusal(f"{name}={value}")
+    assert told == f"The setting {name} can't be {value}: input should be a finite number."
+
+
 @given(st.text())
 def test_no_text_for_an_assignment_raises_anything_but_a_user_error(text: str) -> None:
     _load_or_refuse(text)
