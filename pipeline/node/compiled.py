@@ -10,6 +10,8 @@ from pipeline.config import Settings
 from pipeline.errors import UserError
 from pipeline.workspace import Workspace
 
+_AGAIN = "compile it again with python -m pipeline.node compile"
+
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -76,8 +78,7 @@ class CompiledPipeline(_Model):
             ) from None
         except (ValidationError, UnicodeDecodeError):
             raise UserError(
-                f"{path} is not a compiled pipeline of this version; compile again with "
-                "python -m pipeline.node compile."
+                f"{path} is not a compiled pipeline of this version; {_AGAIN}."
             ) from None
 
     def check_run(self, node_id: str, values: Mapping[str, str | int]) -> None:
@@ -102,8 +103,18 @@ class CompiledPipeline(_Model):
             )
 
     def load_settings(self) -> Settings:
-        """The settings it was compiled with."""
-        return Settings.model_validate(self.settings)
+        """The settings it was compiled with.
+
+        Raises:
+          UserError: They are not settings of this version.
+        """
+        try:
+            return Settings.model_validate(self.settings)
+        except ValidationError:
+            raise UserError(
+                f"The pipeline {self.name} was compiled with the settings of another version; "
+                f"{_AGAIN}."
+            ) from None
 
     def load_workspace(self) -> Workspace:
         """The workspace it was compiled for."""

@@ -3,6 +3,7 @@
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.protobuf import json_format
@@ -95,6 +96,17 @@ def test_sqlite_takes_one_node_at_a_time(tmp_path: Path, archive: str) -> None:
 def test_data_that_are_not_there_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
         _compile(tmp_path, str(tmp_path / "missing.zip"))
+
+
+@pytest.mark.parametrize("settings", [{"train": {"epoch": 3}}, {"airflow": {"timeout_min": None}}])
+def test_settings_of_another_version_are_one_sentence(
+    tmp_path: Path, archive: str, settings: dict[str, Any]
+) -> None:
+    compiled = _compile(tmp_path, archive).model_copy(update={"settings": settings})
+    with pytest.raises(UserError, match="compile it again"):
+        commands.run(compiled, "ImageExampleGen", "one", {})
+    with pytest.raises(UserError, match="compile it again"):
+        commands.report(compiled, "one")
 
 
 def test_a_pipeline_of_other_code_is_not_run(tmp_path: Path, archive: str) -> None:
