@@ -54,8 +54,13 @@ def parse(address: str) -> Server | None:
     try:
         url = urlsplit(address)
         port = url.port
-    except ValueError as error:
-        raise ValueError(f"run.metadata is no address of a database: {error}") from None
+    except ValueError:
+        # The parser repeats what it stumbles over, which may be a piece of a password.
+        raise ValueError(
+            "run.metadata is no address of a database such as "
+            f"mysql://user:$VARIABLE@host:{_PORT}/database; / ? # : @ in a name are written "
+            "percent-encoded, as %2F"
+        ) from None
     if url.scheme in ("postgres", "postgresql"):
         # It indexes whole values of up to 2,704 bytes, and TFX's parameters are longer.
         raise ValueError("run.metadata can't be PostgreSQL, which ML Metadata can't keep TFX in")

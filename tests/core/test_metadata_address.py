@@ -44,6 +44,14 @@ def test_a_password_is_refused_and_not_repeated() -> None:
     assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.parametrize("password", ["s3c/ret", "s3c?ret", "s3c#ret", "[s3c", "s3c\u2100ret"])
+def test_no_piece_of_a_password_is_repeated_where_it_ends_the_host(password: str) -> None:
+    told = _refusal(f"mysql://me:{password}@host/db")
+    assert "no address of a database" in told
+    assert "percent-encoded" in told
+    assert "s3c" not in told
+
+
 def test_the_password_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     server = metadata_address.parse("mysql://me:$P@host/db")
     assert server is not None
