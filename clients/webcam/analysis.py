@@ -1,6 +1,7 @@
 """The thread that finds and follows faces."""
 
 import threading
+from collections.abc import Callable
 
 from clients.webcam.detection import Detector
 from clients.webcam.frames import END, LAST, Frame, Shot
@@ -19,6 +20,7 @@ class Analyst:
         detector: Detector,
         tracker: Tracker,
         stop: threading.Event,
+        searched: Callable[[Shot], None],
         *,
         lossless: bool,
         max_faces: int,
@@ -32,12 +34,13 @@ class Analyst:
           detector: Finds faces.
           tracker: Follows them.
           stop: Ends the thread.
+          searched: Told of each shot, in this thread.
           lossless: Whether every frame is asked about, and shown only with its answer.
           max_faces: The largest so many are looked at.
         """
         self._frames, self._shown, self._asked = frames, shown, asked
         self._detector, self._tracker = detector, tracker
-        self._stop = stop
+        self._stop, self._searched = stop, searched
         self._lossless = lossless
         self._max_faces = max_faces
 
@@ -51,6 +54,7 @@ class Analyst:
                 break
             boxes = self._detector.detect(frame.image)[: self._max_faces]
             shot = Shot(frame, tuple(self._tracker.update(boxes, frame.time)))
+            self._searched(shot)
             if self._lossless:
                 self._asked.put(shot, wait=True)
             else:

@@ -87,6 +87,7 @@ class Program:
             make_detector(options.detector, options.detector_model),
             self.tracker,
             self.stop,
+            self.summary.searched,
             lossless=lossless,
             max_faces=options.max_faces,
         )

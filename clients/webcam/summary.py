@@ -20,6 +20,8 @@ _LONGEST_GAP = 0.5
 class Summary:
     """Adds up time per expression.
 
+    One thread tells of frames, another of answers.
+
     Attributes:
       frames: Frames that were looked at.
       seconds: Seconds of each class, over all faces.
@@ -30,13 +32,18 @@ class Summary:
         self.frames = 0
         self.seconds: dict[str, float] = defaultdict(float)
         self.answers: dict[str, int] = defaultdict(int)
+        self._with_faces = 0
         self._labels: tuple[str, ...] = ()
         self._seen: dict[int, float] = {}
         self._tracks = 0
 
+    def searched(self, shot: Shot) -> None:
+        """Counts a frame that was searched for faces, whether or not it is asked about."""
+        self.frames += 1
+        self._with_faces += bool(shot.faces)
+
     def add(self, shot: Shot) -> None:
         """Takes a shot whose faces were answered."""
-        self.frames += 1
         time = shot.frame.time
         for face in shot.faces:
             if face.label is None:
@@ -56,9 +63,7 @@ class Summary:
     def lines(self, names: Mapping[str, str]) -> list[str]:
         """Returns the table, a line for each class that was seen, most time first."""
         if not self.answers:
-            return [
-                f"No face in {self.frames} frames." if self.frames else "No frame was looked at."
-            ]
+            return [self._without_answers()]
         order = sorted(self.answers, key=lambda label: (-self.seconds[label], -self.answers[label]))
         shown = {label: names.get(label, label) for label in order}
         width = max(_columns(name) for name in shown.values())
@@ -68,6 +73,13 @@ class Summary:
             name = shown[label] + " " * (width - _columns(shown[label]))
             lines.append(f"  {name}  {seconds:8.1f} s  {answers:6d} answers")
         return lines
+
+    def _without_answers(self) -> str:
+        if not self.frames:
+            return "No frame was looked at."
+        if not self._with_faces:
+            return f"No face in {self.frames} frames."
+        return f"Faces in {self._with_faces} of {self.frames} frames, and no answer about any."
 
     def chart(self, path: Path, writer: Writer, names: Mapping[str, str]) -> None:
         """Draws time per class as a PNG; where no time passed, as with images, answers.

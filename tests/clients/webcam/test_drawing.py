@@ -154,6 +154,19 @@ def test_time_per_expression_is_added_up_over_faces_but_not_over_absences() -> N
     assert summary.answers == {"happy": 5, "angry": 5}
 
 
+def test_the_summary_counts_frames_that_were_searched_answered_or_not() -> None:
+    summary = Summary()
+    assert summary.lines({}) == ["No frame was looked at."]
+    for time in (0.0, 0.2):
+        summary.searched(shot(time))
+    assert summary.lines({}) == ["No face in 2 frames."]
+    with_face = shot(0.4, face(Box(0, 0, 9, 9)))
+    summary.searched(with_face)
+    assert summary.lines({}) == ["Faces in 1 of 3 frames, and no answer about any."]
+    summary.add(with_face)
+    assert summary.lines({})[0] == "1 face(s) in 3 frames"
+
+
 def test_columns_of_the_table_are_straight_with_chinese_names() -> None:
     summary = Summary()
     for time in (0.0, 0.2):
@@ -176,7 +189,7 @@ def test_the_chart_is_a_png_with_a_bar_for_each_class(tmp_path: Path) -> None:
 
 def test_an_empty_summary_has_a_chart_too(tmp_path: Path) -> None:
     Summary().chart(tmp_path / "chart.png", Writer(), {})
-    assert Summary().lines({}) == ["No frame was looked at."]
+    assert (tmp_path / "chart.png").is_file()
 
 
 def test_a_recording_of_irregular_frames_plays_as_long_as_they_took(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -253,6 +254,32 @@ def test_a_video_without_faces_asks_nothing(backend: FakeBackend, tmp_path: Path
     assert program.summary.lines({}) == ["No face in 5 frames."]
 
 
+def test_frames_of_a_camera_that_sees_nobody_count_as_looked_at(
+    backend: FakeBackend,
+    camera: Callable[..., None],
+    running: Callable[[Program], Program],
+) -> None:
+    camera(lambda _: FakeSource(lambda _: backdrop()))
+    program = running(Program(HEADLESS, backend))
+    until(lambda: program.summary.frames >= 3)
+    [line] = program.summary.lines({})
+    assert re.fullmatch(r"No face in \d+ frames\.", line)
+    assert backend.batches == []
+
+
+def test_faces_of_a_camera_whose_server_stays_away_are_told_without_answers(
+    backend: FakeBackend,
+    camera: Callable[..., None],
+    running: Callable[[Program], Program],
+) -> None:
+    camera(lambda _: FakeSource(moving))
+    backend.gone.set()
+    program = running(Program(HEADLESS, backend))
+    until(lambda: program.status.model_trouble)
+    [line] = program.summary.lines({})
+    assert re.fullmatch(r"Faces in \d+ of \d+ frames, and no answer about any\.", line)
+
+
 def test_the_picture_runs_on_while_the_model_takes_its_time(
     backend: FakeBackend,
     screen: Screen,
@@ -315,8 +342,8 @@ def test_a_video_waits_for_its_server_and_loses_no_frame(
     program = running(Program(replace(HEADLESS, sources=(str(video),)), backend))
     until(lambda: program.status.model_trouble)
     backend.gone.clear()
+    until(lambda: program.summary.answers["happy"] == 8)
     until(lambda: program.summary.frames == 12)
-    assert program.summary.answers["happy"] == 8
 
 
 def test_a_video_ends_with_a_sentence_when_its_server_stays_away(
