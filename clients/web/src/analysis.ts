@@ -31,6 +31,11 @@ export class Analysis {
     private readonly size: number,
   ) {}
 
+  /** Seconds until a server that failed should be asked again. */
+  get pause(): number {
+    return this.backoff.pause(now());
+  }
+
   /** Finds the faces of a picture that stands still and waits for their labels. */
   still(frame: OffscreenCanvas): Promise<Face[]> {
     return this.noting(this.study(frame));

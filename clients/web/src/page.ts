@@ -12,9 +12,6 @@ import { openCamera, openPicture, openVideo, SourceError } from "./sources";
 import { drawStage } from "./stage";
 import { argmax } from "./tracking";
 
-/** How long to wait before a server is asked about a still picture again, in milliseconds. */
-const RETRY = 2000;
-
 /** The page: controls, the source that is open, and what is shown of it. */
 export class Page {
   private language = initialLanguage();
@@ -176,8 +173,9 @@ export class Page {
   private show(faces: Face[]): void {
     this.faces = faces;
     this.render();
-    if (this.analysis?.serverError && !this.player.video) {
-      setTimeout(() => void this.player.playAgain(), RETRY);
+    // A moving picture asks again by itself, and without a face there is nothing to ask.
+    if (this.analysis?.serverError && !this.player.video && faces.length > 0) {
+      this.player.playAgainAfter(this.analysis.pause);
     }
   }
 

@@ -13,6 +13,7 @@ export class Player {
   /** Counts what was opened and closed, so that what is late knows that its time is over. */
   private turn = 0;
   private lastFrame = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
    * @param look finds the faces of a frame.
@@ -55,6 +56,7 @@ export class Player {
   }
 
   close(): void {
+    clearTimeout(this.timer);
     if (this.source) stop(this.source);
     this.source = undefined;
     this.turn++;
@@ -66,6 +68,7 @@ export class Player {
   async play(): Promise<void> {
     const { turn, source, video } = this;
     if (!source) return;
+    clearTimeout(this.timer);
     do {
       drawFrame("picture" in source ? source.picture : source.moving.video, this.frame);
       const faces = await this.look(this.frame, video !== undefined);
@@ -79,6 +82,12 @@ export class Player {
   /** Looks at a still picture again, as with another model; a moving one does that by itself. */
   async playAgain(): Promise<void> {
     if (!this.video) await this.play();
+  }
+
+  /** Looks at a still picture again in some seconds, unless it is looked at or closed before. */
+  playAgainAfter(seconds: number): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => void this.playAgain(), 1000 * seconds);
   }
 
   togglePause(): void {

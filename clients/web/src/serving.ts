@@ -78,6 +78,11 @@ export class Backoff {
     return now >= this.until;
   }
 
+  /** Seconds from now until it is time to ask. */
+  pause(now: number): number {
+    return Math.max(0, this.until - now);
+  }
+
   failed(now: number): void {
     this.until = now + Math.min(2 ** this.failures++, 8);
   }
