@@ -41,6 +41,7 @@ class Run:
         self._settings = settings
         self._workspace = workspace
         self._log_file = log_file
+        self._log = f"The log {short_path(log_file)}"
         self._data = data
         for path in (settings.infer.data, data):
             if path is not None:
@@ -54,7 +55,7 @@ class Run:
         """
         if self._data is None:
             refuse_to_displace(self._workspace.serving(self._settings.data.name))
-        with quiet(self._log_file) as console:
+        with quiet(self._log_file) as console, one_sentence(self._log):
             self._greet(console)
             try:
                 run = self._run_nodes(console, last_node=None)
@@ -82,7 +83,7 @@ class Run:
 
     def infer_schema(self, write: bool) -> int:
         """Prints how the data's schema differs from the curated one, and writes it on request."""
-        with quiet(self._log_file) as console:
+        with quiet(self._log_file) as console, one_sentence(self._log):
             self._greet(console)
             run = self._run_nodes(console, last_node="SchemaGen")
             from pipeline import lineage, metadata_store, schema_diff  # noqa: PLC0415
@@ -129,11 +130,10 @@ class Run:
             progress.listen(screen)
             try:
                 data = self._data or self._drawn_sample(console)
-                with one_sentence(f"The log {short_path(self._log_file)}"):
-                    from pipeline import metadata_store, runner  # noqa: PLC0415
+                from pipeline import metadata_store, runner  # noqa: PLC0415
 
-                    connection = metadata_store.connection(self._settings, self._workspace)
-                    return runner.run(self._pipeline(data), screen, last_node, connection)
+                connection = metadata_store.connection(self._settings, self._workspace)
+                return runner.run(self._pipeline(data), screen, last_node, connection)
             finally:
                 progress.listen(None)
 

@@ -26,7 +26,7 @@ class RunKey(NamedTuple):
 
 def newest_run(connection: metadata_store_pb2.ConnectionConfig) -> RunKey | None:
     """The run that was begun last, if there was any."""
-    if connection.HasField("sqlite") and not Path(connection.sqlite.filename_uri).exists():
+    if _is_unwritten(connection):
         return None
     with metadata.Metadata(connection) as handle:
         store = handle.store
@@ -63,8 +63,15 @@ def run_executions(
     connection: metadata_store_pb2.ConnectionConfig, run: RunKey
 ) -> dict[str, metadata_store_pb2.Execution]:
     """The last execution of each node of a run, by node id."""
+    if _is_unwritten(connection):
+        return {}
     with metadata.Metadata(connection) as handle:
         return dict(_executions(handle, run))
+
+
+def _is_unwritten(connection: metadata_store_pb2.ConnectionConfig) -> bool:
+    """Whether there is no file yet, which opening it would make, or fail to."""
+    return connection.HasField("sqlite") and not Path(connection.sqlite.filename_uri).exists()
 
 
 def _executions(

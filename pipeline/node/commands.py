@@ -121,20 +121,22 @@ def report(compiled: CompiledPipeline, run_id: str) -> int:
     """Tells what came of a run, as local_runner.py does at its end.
 
     Raises:
-      PipelineError: A node has not ended well.
+      PipelineError: A node has not ended well, or what the run has left can't be read now.
       NotBlessedError: A model missed a threshold and was not pushed.
     """
     settings, workspace = compiled.load_settings(), compiled.load_workspace()
     key = lineage.RunKey(compiled.name, run_id)
-    done = lineage.run_executions(metadata_store.connection(settings, workspace), key)
-    unfinished = [
-        node.id for node in compiled.nodes if not runner.has_run(node.type, done.get(node.id))
-    ]
-    if len(unfinished) == len(compiled.nodes):
-        raise UserError(f"There is no run {run_id} of the pipeline {compiled.name}.")
-    if unfinished:
-        raise PipelineError(f"The run {run_id} has not ended; to be run: {', '.join(unfinished)}.")
-    conclusion.tell(_console(), key, settings, workspace)
+    with one_sentence("The log above"):
+        done = lineage.run_executions(metadata_store.connection(settings, workspace), key)
+        unfinished = [
+            node.id for node in compiled.nodes if not runner.has_run(node.type, done.get(node.id))
+        ]
+        if len(unfinished) == len(compiled.nodes):
+            raise UserError(f"There is no run {run_id} of the pipeline {compiled.name}.")
+        if unfinished:
+            waiting = ", ".join(unfinished)
+            raise PipelineError(f"The run {run_id} has not ended; to be run: {waiting}.")
+        conclusion.tell(_console(), key, settings, workspace)
     return 0
 
 

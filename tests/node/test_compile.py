@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from google.protobuf import json_format
+from tfx.orchestration import metadata
 from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline import config
-from pipeline.errors import UserError
+from pipeline.errors import ComponentError, UserError
 from pipeline.node import commands
 from pipeline.node.compiled import CompiledPipeline
 from pipeline.workspace import Workspace
@@ -91,6 +92,25 @@ def test_a_password_is_not_written_down(
 
 def test_sqlite_takes_one_node_at_a_time(tmp_path: Path, archive: str) -> None:
     assert not _compile(tmp_path, archive).parallel
+
+
+def test_a_report_of_a_workspace_that_is_not_there_leaves_it_so(
+    tmp_path: Path, archive: str
+) -> None:
+    with pytest.raises(UserError, match="no run one of the pipeline expression"):
+        commands.report(_compile(tmp_path, archive), "one")
+    assert not (tmp_path / "w").exists()
+
+
+def test_a_report_may_be_tried_again_while_the_server_is_away(
+    tmp_path: Path, archive: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLMD_PASSWORD", "hunter2")
+    monkeypatch.setattr(metadata.time, "sleep", lambda seconds: None)  # Between its ten tries.
+    server = "mysql://tfx:$MLMD_PASSWORD@127.0.0.1:1/faces"
+    compiled = _compile(tmp_path, archive, f"run.metadata={server}")
+    with pytest.raises(ComponentError):  # Exit code 4, after which schedulers try again.
+        commands.report(compiled, "one")
 
 
 def test_data_that_are_not_there_are_one_sentence(tmp_path: Path) -> None:
