@@ -12,8 +12,9 @@ from components.image_example_gen.source import resolve_source
 from pipeline import progress
 from pipeline.config import Settings
 from pipeline.console import quiet, short_path
-from pipeline.drawn_sample.stored import refuse_to_displace, stored_sample
+from pipeline.drawn_sample.stored import stored_sample
 from pipeline.errors import DataAnomalyError, one_sentence
+from pipeline.publishing import refuse_to_displace
 from pipeline.screen import RunScreen
 from pipeline.workspace import Workspace
 

@@ -16,6 +16,8 @@ from pipeline.errors import UserError
 
 MANIFEST_FILE = "manifest.json"
 FORMAT_VERSION = 1
+# What the names of drawn samples' archives begin with.
+DRAWN_SAMPLE_PREFIX = "drawn-sample-"
 
 
 class FileRecord(BaseModel):
@@ -37,6 +39,11 @@ class DataSource(BaseModel):
     counts: dict[str, int] = Field(
         default_factory=dict, description="images by ingest outcome and by split"
     )
+
+    @property
+    def is_drawn_sample(self) -> bool:
+        """Whether the model learned from faces that this project draws."""
+        return self.source.startswith(DRAWN_SAMPLE_PREFIX)
 
 
 class Manifest(BaseModel):

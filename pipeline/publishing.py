@@ -9,7 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.errors import UserError
-from pipeline.manifest import Manifest, model_fingerprint, record_files, verify_version
+from pipeline.manifest import (
+    DataSource,
+    Manifest,
+    model_fingerprint,
+    record_files,
+    verify_version,
+)
 from pipeline.version_folder import VersionFolder, flush
 
 
@@ -99,6 +105,28 @@ def publish(
             outcome = Published(version, folder.path(version))
         folder.prune(keep)
     return outcome
+
+
+def refuse_to_displace(base: Path) -> None:
+    """Keeps models of the drawn sample from being served in place of real ones.
+
+    Gates can't: the sample's runs are a history of their own, measured against none of the others.
+
+    Args:
+        base: folder of versions that a run on the sample would push to.
+
+    Raises:
+        UserError: its newest version is known to come from other data.
+    """
+    folder = VersionFolder(base)
+    newest = folder.newest()
+    source = _read_manifest(folder.path(newest)).data if newest else DataSource()
+    if source.source and not source.is_drawn_sample:
+        raise UserError(
+            f"{folder.path(newest)} is a model of {source.source}, and one of the drawn sample "
+            "would be served in its place; name your data with --data, or another folder with "
+            "--workspace."
+        )
 
 
 def rollback_pair(serving: Path, edge: Path) -> tuple[RolledBack, RolledBack | None]:

@@ -15,9 +15,8 @@ from pipeline.config import SampleSettings
 from pipeline.drawn_sample import EXPRESSIONS, draw_archive, draw_contact_sheet, draw_face
 from pipeline.drawn_sample import archive as archive_module
 from pipeline.drawn_sample.expressions import ActionUnits, sample_action_units
-from pipeline.drawn_sample.stored import refuse_to_displace, stored_sample
+from pipeline.drawn_sample.stored import stored_sample
 from pipeline.errors import UserError
-from pipeline.manifest import DataSource, Manifest
 
 
 def _decode(encoded: bytes) -> np.ndarray:
@@ -98,29 +97,6 @@ def test_a_stored_sample_is_drawn_again_for_another_size_alone(tmp_path: Path) -
     assert drawn == [16, 20]
     # A pipeline that was compiled for the first goes on to find it.
     assert len(list(tmp_path.iterdir())) == 2
-
-
-def _serve(folder: Path, version: int, source: str | None) -> None:
-    path = folder / str(version)
-    path.mkdir(parents=True)
-    if source is not None:
-        Manifest(model_name="expression", data=DataSource(source=source)).write(path)
-
-
-def test_a_model_of_the_sample_takes_the_place_of_no_real_one(tmp_path: Path) -> None:
-    _serve(tmp_path, 1, "drawn-sample-0123456789abcdef.zip")
-    _serve(tmp_path, 2, "archive.zip")
-    with pytest.raises(UserError, match=r"2 is a model of archive\.zip.*--data.*--workspace"):
-        refuse_to_displace(tmp_path)
-
-
-@pytest.mark.parametrize("source", ["drawn-sample-0123456789abcdef.zip", "", None])
-def test_a_model_of_the_sample_or_of_unknown_data_is_followed(
-    tmp_path: Path, source: str | None
-) -> None:
-    refuse_to_displace(tmp_path)
-    _serve(tmp_path, 1, source)
-    refuse_to_displace(tmp_path)
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

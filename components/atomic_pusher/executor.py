@@ -20,7 +20,7 @@ from components.tflite_evaluator.report import EdgeReport
 from pipeline.errors import UserError
 from pipeline.fingerprint import value_fingerprint
 from pipeline.manifest import DataSource, Manifest, model_fingerprint, record_files
-from pipeline.publishing import publish
+from pipeline.publishing import publish, refuse_to_displace
 from pipeline.train_record import read_train_settings
 
 ALREADY_PUSHED_KEY = "already_pushed"
@@ -37,18 +37,23 @@ class Executor(tfx_executor.Executor):
         """Publishes the model or, where there is one, the edge model.
 
         Raises:
-            UserError: the folder of versions cannot be written to, or the manifest's fields are
-                not those of a manifest.
+            UserError: the folder of versions cannot be written to, the manifest's fields are not
+                those of a manifest, or a model of the drawn sample would be served in place of a
+                real one.
         """
         pushed_model = artifact_utils.get_single_instance(output_dict["pushed_model"])
         if not self.CheckBlessing(input_dict):
             self._MarkNotPushed(pushed_model)
             return
+        base = Path(exec_properties["base_directory"])
         serving = exec_properties.get("serving_directory")
+        manifest = _draft_manifest(input_dict, exec_properties)
+        if manifest.data.is_drawn_sample:
+            refuse_to_displace(base)
         published = publish(
             _folder_to_push(input_dict),
-            Path(exec_properties["base_directory"]),
-            _draft_manifest(input_dict, exec_properties),
+            base,
+            manifest,
             exec_properties["keep_versions"],
             Path(serving) if serving else None,
         )

@@ -5,19 +5,15 @@ from pathlib import Path
 
 from pipeline.config import SampleSettings
 from pipeline.drawn_sample import draw_archive
-from pipeline.errors import UserError
 from pipeline.fingerprint import code_fingerprint, value_fingerprint
-from pipeline.manifest import Manifest
-from pipeline.version_folder import VersionFolder
-
-_PREFIX = "drawn-sample-"
+from pipeline.manifest import DRAWN_SAMPLE_PREFIX
 
 
 def sample_path(folder: Path, settings: SampleSettings, size: int) -> Path:
     """Where the archive of these settings is kept, whether it is drawn or not."""
     code = code_fingerprint("pipeline.drawn_sample")
     digest = value_fingerprint([settings.model_dump(), size, code])
-    return folder / f"{_PREFIX}{digest}.zip"
+    return folder / f"{DRAWN_SAMPLE_PREFIX}{digest}.zip"
 
 
 def stored_sample(
@@ -45,29 +41,3 @@ def stored_sample(
             size=size,
         )
     return path
-
-
-def refuse_to_displace(served: Path) -> None:
-    """Keeps models of the sample from being served in place of real ones.
-
-    Gates can't: the sample's runs are a history of their own, measured against none of the others.
-
-    Args:
-      served: Folder of the versions that a run on the sample would push to.
-
-    Raises:
-      UserError: Its newest version is known to come from other data.
-    """
-    versions = VersionFolder(served)
-    newest = versions.newest()
-    if not newest:
-        return
-    try:
-        source = Manifest.read(versions.path(newest)).data.source
-    except UserError:  # Somebody else's folder, which tells nothing of its data.
-        return
-    if source and not source.startswith(_PREFIX):
-        raise UserError(
-            f"{versions.path(newest)} is a model of {source}, and one of the drawn sample would be "
-            "served in its place; name your data with --data, or another folder with --workspace."
-        )

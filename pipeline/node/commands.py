@@ -16,10 +16,11 @@ from components.data_gate import DataGate
 from components.image_example_gen.source import any_span, resolve_source
 from pipeline import conclusion, lineage, metadata_store, run_parameters, runner
 from pipeline.config import REPOSITORY, Settings, as_dict
-from pipeline.drawn_sample.stored import refuse_to_displace, stored_sample
+from pipeline.drawn_sample.stored import stored_sample
 from pipeline.errors import DataAnomalyError, PipelineError, UserError, one_sentence
 from pipeline.node.compiled import CompiledPipeline, Node, Parameter
 from pipeline.pipeline import code_of, create_pipeline
+from pipeline.publishing import refuse_to_displace
 from pipeline.workspace import Workspace
 from pipeline.workspace_lock import locked_for_node
 

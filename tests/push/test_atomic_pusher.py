@@ -136,6 +136,25 @@ def test_same_model_is_not_pushed_twice(model: Artifact, tmp_path: Path) -> None
     assert VersionFolder(tmp_path / "base").visible() == [1]
 
 
+def ingested(name: str, folder: Path) -> Artifact:
+    source = SourceInfo(kind="zip", name=name, bytes=9, fingerprint="f1")
+    artifact = make(IngestReport(), folder)
+    write_report(build_report(0, source, "folders", ["train", "eval"], []), folder)
+    return artifact
+
+
+def test_a_model_of_the_drawn_sample_is_not_pushed_over_a_real_one(
+    model: Artifact, tmp_path: Path
+) -> None:
+    real = ingested("archive.zip", tmp_path / "real")
+    drawn = ingested("drawn-sample-0123456789abcdef.zip", tmp_path / "drawn")
+    base = tmp_path / "base"
+    push(base, tmp_path / "first", model=model, ingest_report=real)
+    with pytest.raises(UserError, match=r"1 is a model of archive\.zip"):
+        push(base, tmp_path / "second", model=model, ingest_report=drawn)
+    assert VersionFolder(base).visible() == [1]
+
+
 def test_rolled_back_model_is_not_pushed_again(model: Artifact, tmp_path: Path) -> None:
     (tmp_path / "older").mkdir()
     (tmp_path / "older" / "saved_model.pb").write_text("older")

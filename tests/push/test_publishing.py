@@ -16,11 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import UserError
-from pipeline.manifest import MANIFEST_FILE, Manifest, verify_version
+from pipeline.manifest import MANIFEST_FILE, DataSource, Manifest, verify_version
 from pipeline.publishing import (
     Published,
     RolledBack,
     publish,
+    refuse_to_displace,
     restore_pair,
     rollback_pair,
 )
@@ -193,6 +194,29 @@ def test_rollback_refuses_a_version_whose_files_changed(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"saved_model\.pb has changed"):
         rollback(base)
     assert VersionFolder(base).visible() == [1, 2]
+
+
+def _serve(folder: Path, version: int, source: str | None) -> None:
+    path = folder / str(version)
+    path.mkdir(parents=True)
+    if source is not None:
+        Manifest(model_name="expression", data=DataSource(source=source)).write(path)
+
+
+def test_a_model_of_the_sample_takes_the_place_of_no_real_one(tmp_path: Path) -> None:
+    _serve(tmp_path, 1, "drawn-sample-0123456789abcdef.zip")
+    _serve(tmp_path, 2, "archive.zip")
+    with pytest.raises(UserError, match=r"2 is a model of archive\.zip.*--data.*--workspace"):
+        refuse_to_displace(tmp_path)
+
+
+@pytest.mark.parametrize("source", ["drawn-sample-0123456789abcdef.zip", "", None])
+def test_a_model_of_the_sample_or_of_unknown_data_is_followed(
+    tmp_path: Path, source: str | None
+) -> None:
+    refuse_to_displace(tmp_path)
+    _serve(tmp_path, 1, source)
+    refuse_to_displace(tmp_path)
 
 
 def publish_pair(tmp_path: Path, name: str, *, with_edge: bool = True) -> None:
