@@ -44,6 +44,7 @@ class Run:
         self._log_file = log_file
         self._log = f"The log {short_path(log_file)}"
         self._data = data
+        self._key: RunKey | None = None  # Of the run, once it begins.
         for path in (settings.infer.data, data):
             if path is not None:
                 resolve_source(path)
@@ -120,11 +121,10 @@ class Run:
         console.print(Text(f"Log:  {short_path(self._log_file)}"), soft_wrap=True)
 
     def _show_ingest(self, console: Console) -> None:
-        from pipeline import conclusion, lineage, metadata_store  # noqa: PLC0415
+        from pipeline import conclusion  # noqa: PLC0415
 
-        run = lineage.newest_run(metadata_store.connection(self._settings, self._workspace))
-        if run is not None:
-            conclusion.tell_ingest(console, run, self._settings, self._workspace)
+        if self._key is not None:
+            conclusion.tell_ingest(console, self._key, self._settings, self._workspace)
 
     def _run_nodes(self, console: Console, last_node: str | None) -> "RunKey":
         with RunScreen(console) as screen:
@@ -134,7 +134,9 @@ class Run:
                 from pipeline import metadata_store, runner  # noqa: PLC0415
 
                 connection = metadata_store.connection(self._settings, self._workspace)
-                return runner.run(self._pipeline(data), screen, last_node, connection)
+                pipeline = self._pipeline(data)
+                self._key = runner.new_run(pipeline)
+                return runner.run(pipeline, screen, last_node, connection, self._key)
             finally:
                 progress.listen(None)
 

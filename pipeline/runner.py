@@ -41,11 +41,17 @@ class NodeListener(Protocol):
         """A node was interrupted by the person who runs it; no other will run."""
 
 
+def new_run(pipeline: tfx.dsl.Pipeline) -> RunKey:
+    """Names a run of a pipeline that is yet to begin."""
+    return RunKey(pipeline.id, datetime.datetime.now(datetime.UTC).isoformat())
+
+
 def run(
     pipeline: tfx.dsl.Pipeline,
     listener: NodeListener,
     last_node: str | None = None,
     connection: metadata_store_pb2.ConnectionConfig | None = None,
+    key: RunKey | None = None,
 ) -> RunKey:
     """Runs a pipeline, node by node.
 
@@ -57,6 +63,7 @@ def run(
       listener: Told of every node.
       last_node: Id of the node to end with; none runs all.
       connection: To ML Metadata, where the pipeline's own lacks the password.
+      key: What `new_run` gave, for who must know the run when it has failed; none makes another.
 
     Returns:
       The run.
@@ -65,9 +72,9 @@ def run(
       Exception: What a node raised; the run ends there.
       RuntimeError: A node could not start because an input is missing.
     """
-    run_id = datetime.datetime.now(datetime.UTC).isoformat()
+    key = key or new_run(pipeline)
     ir = compile_pipeline(pipeline)
-    bind(ir, run_id, defaults(pipeline))
+    bind(ir, key.run_id, defaults(pipeline))
     ids = [node.pipeline_node.node_info.id for node in ir.nodes]
     if last_node is not None:
         ids = ids[: ids.index(last_node) + 1]
@@ -84,7 +91,7 @@ def run(
             listener.on_failure(node_id, time.monotonic() - started)
             raise
         listener.on_end(node_id, time.monotonic() - started, cached)
-    return RunKey(ir.pipeline_info.id, run_id)
+    return key
 
 
 def compile_pipeline(pipeline: tfx.dsl.Pipeline) -> pipeline_pb2.Pipeline:
