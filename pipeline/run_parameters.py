@@ -5,9 +5,9 @@ inside the pipeline and its orchestrators each has a name without dots.
 """
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import NamedTuple
 
+from components.image_example_gen import source
 from pipeline import config
 from pipeline.errors import UserError
 
@@ -73,8 +73,6 @@ def absolute(data: str) -> str:
     """A data path that means the same in every process.
 
     Raises:
-      UserError: It is empty.
+      UserError: It is empty, or of a home folder that is not known.
     """
-    if not data.strip():
-        raise UserError("The data path is empty; name a zip, a folder or a CSV file.")
-    return str(Path(data).expanduser().absolute())
+    return str(source.absolute(data))

@@ -4,6 +4,8 @@ import glob
 import os
 import re
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -40,18 +42,34 @@ def resolve_source(path: str) -> DataSource:
     Raises:
       UserError: The path is missing, unreadable or of another kind.
     """
-    if not path.strip():
-        raise UserError("The data path is empty; name a zip, a folder or a CSV file.")
-    absolute = Path(path).expanduser().absolute()
-    parts = absolute.parts
+    whole = absolute(path)
+    parts = whole.parts
     spec_at = next((i for i, part in enumerate(parts) if has_spec(part)), None)
     if spec_at is None:
-        kind = check_data(absolute)
-        return DataSource(kind, str(absolute.parent), absolute.name)
+        kind = check_data(whole)
+        return DataSource(kind, str(whole.parent), whole.name)
     base = Path(*parts[:spec_at])
-    if not base.is_dir():
-        raise UserError(f"The folder {base} of the data path {path} does not exist.")
-    return DataSource(_kind_by_name(absolute), str(base), str(Path(*parts[spec_at:])))
+    with _readable(path):
+        if not base.is_dir():
+            raise UserError(f"The folder {base} of the data path {path} does not exist.")
+    return DataSource(_kind_by_name(whole), str(base), str(Path(*parts[spec_at:])))
+
+
+def absolute(path: str) -> Path:
+    """The path that a data path means, whatever the working directory.
+
+    Raises:
+      UserError: It is empty, or of a home folder that is not known.
+    """
+    if not path.strip():
+        raise UserError("The data path is empty; name a zip, a folder or a CSV file.")
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError:
+        raise UserError(
+            f"The data path {path} begins with {Path(path).parts[0]}, which is nobody's home "
+            "folder here; write that folder out."
+        ) from None
 
 
 def has_spec(pattern: str) -> bool:
@@ -72,6 +90,11 @@ def check_data(path: Path) -> Kind:
     Raises:
       UserError: There is nothing, or nothing that can be ingested.
     """
+    with _readable(path):
+        return _kind_of(path)
+
+
+def _kind_of(path: Path) -> Kind:
     if path.is_dir():
         if not os.access(path, os.R_OK | os.X_OK):
             raise UserError(f"The data folder {path} can't be read; check its permissions.")
@@ -95,6 +118,15 @@ def check_data(path: Path) -> Kind:
             f"The data file {path} is not a zip archive, or was cut short; fetch it again."
         )
     raise UserError(f"The data file {path} is not a zip archive, a folder or a .csv file.")
+
+
+@contextmanager
+def _readable(path: Path | str) -> Iterator[None]:
+    """Tells what keeps the system from looking at a path, such as a closed folder."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"The data path {path} can't be read: {error.strerror}.") from None
 
 
 def _kind_by_name(path: Path) -> Kind:

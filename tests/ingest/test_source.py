@@ -1,5 +1,7 @@
 """What a data path may name."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,33 @@ def test_every_unusable_path_is_one_sentence(tmp_path: Path) -> None:
             resolve_source(f"{tmp_path}/{name}")
     with pytest.raises(UserError, match="empty"):
         resolve_source(" ")
+
+
+@pytest.mark.parametrize("name", ["{0}", "{0}/archive.zip", "{0}/{{SPAN}}/archive.zip"])
+def test_a_name_too_long_for_the_system_is_one_sentence(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="can't be read: File name too long"):
+        resolve_source(f"{tmp_path}/{name.format('x' * 300)}")
+
+
+@pytest.mark.parametrize("name", ["closed/archive.zip", "closed/faces", "closed/a/{SPAN}.zip"])
+def test_a_path_below_a_folder_that_is_closed_to_the_user_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    stat = Path.stat
+
+    def refuse(path: Path, **options: bool) -> os.stat_result:
+        if path.is_relative_to(tmp_path / "closed"):  # No folder is closed to root.
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(UserError, match="can't be read: Permission denied"):
+        resolve_source(f"{tmp_path}/{name}")
+
+
+def test_the_home_folder_of_nobody_is_one_sentence() -> None:
+    with pytest.raises(UserError, match="begins with ~no-such-user, which is nobody's home"):
+        resolve_source("~no-such-user/archive.zip")
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,11 @@ def test_a_parameter_that_does_not_fit_is_one_sentence(
     assert told in _told("run", "--node", "Trainer", *compiled, "--set", assignment)
 
 
+def test_data_of_nobodys_home_folder_are_one_sentence(compiled: list[str]) -> None:
+    told = _told("run", "--node", "Trainer", *compiled, "--data", "~no-such-user/archive.zip")
+    assert "~no-such-user, which is nobody's home folder" in told
+
+
 def test_a_parameter_that_the_pipeline_does_not_offer_is_one_sentence(compiled: list[str]) -> None:
     told = _told("run", "--node", "Trainer", *compiled, "--set", "train.epochs=3")
     assert "can't set train_epochs" in told
