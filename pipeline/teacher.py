@@ -29,17 +29,18 @@ def with_found_teacher(settings: TrainSettings) -> tuple[TrainSettings, str]:
       project, relative to that, which may lie elsewhere where the training runs.
 
     Raises:
-      UserError: There is no pushed model, its files have changed, or it can't be softened.
+      UserError: There is no pushed model, it can't be read, its files have changed, or it can't be
+        softened.
     """
     if settings.teacher is None:
         return settings, ""
-    folder = Path(settings.teacher).absolute()
-    if not folder.exists():
-        folder = REPOSITORY / settings.teacher
-    versions = VersionFolder(folder)
-    if versions.newest():
-        folder = versions.path(versions.newest())
-    model = model_file(folder)
+    try:
+        folder = _version(settings.teacher)
+        model = model_file(folder)
+    except OSError as error:
+        raise UserError(
+            f"train.teacher, {settings.teacher}, can't be read: {error.strerror}."
+        ) from None
     if model is None:
         raise UserError(
             f"train.teacher, {settings.teacher}, is not the folder of a pushed SavedModel or int8 "
@@ -61,6 +62,16 @@ def with_found_teacher(settings: TrainSettings) -> tuple[TrainSettings, str]:
     if folder.is_relative_to(REPOSITORY):
         folder = folder.relative_to(REPOSITORY)
     return settings.model_copy(update={"teacher": str(folder)}), manifest.model_fingerprint
+
+
+def _version(teacher: str) -> Path:
+    """The folder of the version that a path means, if there is one."""
+    folder = Path(teacher).absolute()
+    if not folder.exists():
+        folder = REPOSITORY / teacher
+    versions = VersionFolder(folder)
+    newest = versions.newest()
+    return versions.path(newest) if newest else folder
 
 
 def check_teacher(settings: TrainSettings, fingerprint: str) -> None:

@@ -1,5 +1,8 @@
 """Which version `train.teacher` means."""
 
+import errno
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -60,6 +63,22 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="is not the folder of a pushed SavedModel"):
         _find(tmp_path / name)
+
+
+def test_a_name_too_long_for_the_system_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"train\.teacher, .*, can't be read: File name too long"):
+        _find(tmp_path / ("x" * 300))
+
+
+def test_a_folder_that_is_closed_to_the_user_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> Iterator[Path]:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)  # No folder is closed to root.
+    with pytest.raises(UserError, match=r"train\.teacher, .*, can't be read: Permission denied"):
+        _find(tmp_path)
 
 
 def test_an_int8_model_with_its_card_beside_it_may_teach(tmp_path: Path) -> None:
