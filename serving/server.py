@@ -15,6 +15,7 @@ from aiohttp import web
 from pipeline.errors import UserError
 from serving import config_files, tls
 from serving.calls import Calls
+from serving.config_watch import ConfigWatch
 from serving.errors import ServingError
 from serving.flags import ServerOptions
 from serving.grpc_server import GrpcServer, worker_threads
@@ -181,15 +182,10 @@ class Server:
             await asyncio.sleep(_READINESS_SECONDS)
 
     async def _watch_config(self) -> None:
+        watch = ConfigWatch(self._read_config, self._core.apply, self._config)
         while True:
             await asyncio.sleep(self._options.model_config_file_poll_wait_seconds)
-            try:
-                config = self._read_config()
-                if config != self._config:
-                    self._config = config
-                    await asyncio.to_thread(self._core.apply, config)
-            except (UserError, ServingError) as error:
-                _log.error("The model config was not reloaded: %s", error)
+            await asyncio.to_thread(watch.look)
 
     async def _shut_down(self) -> None:
         _log.info("Stopping: requests under way have %g s.", self._options.drain_seconds)

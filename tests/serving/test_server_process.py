@@ -297,6 +297,30 @@ def test_an_edited_model_config_file_is_taken_up(model_root: Path, tmp_path: Pat
         assert target.versions(MODEL) == {2: "AVAILABLE", 1: "END"}
 
 
+def test_a_model_config_that_was_refused_is_taken_up_once_it_can_be(
+    model_root: Path, tmp_path: Path
+) -> None:
+    path, later = tmp_path / "models.config", tmp_path / "later"
+    later.mkdir()
+    path.write_text(model_config(model_root, "specific { versions: 1 }"))
+    flags = [f"--model_config_file={path}", "--model_config_file_poll_wait_seconds=1"]
+    with ServerProcess(flags) as process:
+        target = target_of(process)
+        model = f'name: "later" base_path: "{later}" model_platform: "tensorflow"'
+        path.write_text(f"model_config_list {{ config {{ {model} }} }}")
+        deadline = threading.Timer(DEADLINE_SECONDS, lambda: None)
+        deadline.start()
+        while deadline.is_alive() and "The model config was not reloaded" not in process.log():
+            pass
+        # A copy under way would be taken for a version that is broken.
+        shutil.copytree(model_root / "1", tmp_path / "copy")
+        (tmp_path / "copy").rename(later / "1")
+        while deadline.is_alive() and "AVAILABLE" not in target.get("/v1/models/later").text:
+            pass
+        deadline.cancel()
+        assert target.versions("later") == {1: "AVAILABLE"}
+
+
 def test_a_stop_signal_lets_requests_end_and_exits_with_0(model_root: Path) -> None:
     with ServerProcess(single(model_root)) as process:
         target = target_of(process)
