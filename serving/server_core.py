@@ -13,7 +13,7 @@ from serving.errors import ServingError, StatusCode, invalid_argument, not_found
 from serving.request_log import RequestLog
 from serving.servable import Servable
 from serving.version_manager import VersionManager
-from serving.version_policy import versions_on_disk
+from serving.version_policy import aspired_versions, versions_on_disk
 from serving.version_status import State
 
 _log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class ServerCore:
             if self._models:
                 # At startup a model may come later; a reload would block every later one.
                 for name in new_models:
-                    _check_has_versions(name, models[name].base_path)
+                    _check_has_versions(models[name])
             self.request_log.update(models)
             self._labels, self._models = labels, models
             self.manager.set_models(models)
@@ -189,7 +189,8 @@ class ServerCore:
             )
 
 
-def _check_has_versions(name: str, base_path: str) -> None:
+def _check_has_versions(model: Any) -> None:
+    name, base_path = model.name, model.base_path
     try:
         found = versions_on_disk(base_path)
     except OSError as error:
@@ -199,4 +200,8 @@ def _check_has_versions(name: str, base_path: str) -> None:
     if not found:
         raise not_found(
             f"Unable to find a numerical version path for servable {name} at: {base_path}"
+        )
+    if not aspired_versions(model.model_version_policy, found):
+        raise not_found(
+            f"Unable to find a version that the policy of servable {name} asks for at: {base_path}"
         )

@@ -137,6 +137,27 @@ def test_a_new_model_without_a_version_is_refused_at_once(
     assert sentence.format(tmp_path / name) in caught.value.details()
 
 
+def test_a_new_model_whose_policy_asks_for_no_version_there_is_refused_and_changes_nothing(
+    server: Target, model_root: Path
+) -> None:
+    request = reload_request(model_root, "all {}")
+    new = request.config.model_config_list.config.add(
+        name="new", base_path=str(model_root), model_platform="tensorflow"
+    )
+    new.model_version_policy.specific.versions.append(9)
+    with pytest.raises(grpc.RpcError) as caught:
+        server.model.HandleReloadConfigRequest(request, DEADLINE_SECONDS)
+    assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+    assert caught.value.details() == (
+        f"Unable to find a version that the policy of servable new asks for at: {model_root}"
+    )
+    # Neither the list of models nor the next reload is affected.
+    with pytest.raises(grpc.RpcError) as caught:
+        server.versions("new")
+    assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+    reload(server, model_root, "all {}")
+
+
 def test_an_empty_config_is_refused(server: Target) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         server.model.HandleReloadConfigRequest(
