@@ -65,7 +65,7 @@ def _add_value(value: Any, name: str, feature: feature_pb2.Feature) -> None:
             )
         _list_of(feature, name, "float_list").append(value)
     elif isinstance(value, str):
-        _list_of(feature, name, "bytes_list").append(value.encode("utf-8", "surrogatepass"))
+        _list_of(feature, name, "bytes_list").append(value.encode())
     elif is_b64(value):
         _list_of(feature, name, "bytes_list").append(decode_b64(value[B64_KEY]))
     else:

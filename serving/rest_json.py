@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,12 @@ from serving.errors import ServingError, invalid_argument
 from serving.rest_json_arrays import is_b64, to_array
 from serving.rest_json_errors import explain_tensor, quote
 from serving.signature import Signature, TensorSpec
+
+# A pair of surrogates, a surrogate without its other half, or any other escape.
+_ESCAPE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?P<lone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+)
 
 
 class Format(enum.Enum):
@@ -48,7 +55,7 @@ def parse(body: bytes) -> dict[str, Any]:
 def _parse_slowly(body: bytes) -> Any:
     # NaN and Infinity are no JSON, but TensorFlow Serving takes them.
     try:
-        return json.loads(body)
+        document = json.loads(body.decode())
     except json.JSONDecodeError as error:
         raise invalid_argument(f"JSON Parse error: Invalid value. at offset: {error.pos}") from None
     except UnicodeDecodeError as error:
@@ -59,6 +66,18 @@ def _parse_slowly(body: bytes) -> Any:
         raise invalid_argument("JSON Parse error: The document nests too deep") from None
     except ValueError:  # An integer of more digits than Python converts.
         raise invalid_argument("JSON Parse error: Number too big to be stored in double.") from None
+    _check_surrogates(body)
+    return document
+
+
+def _check_surrogates(body: bytes) -> None:
+    # Python reads half a character as text, which then cannot be written anywhere.
+    for escape in _ESCAPE.finditer(body):
+        if escape["lone"]:
+            raise invalid_argument(
+                "JSON Parse error: The surrogate pair in string is invalid. at offset: "
+                f"{escape.start()}"
+            )
 
 
 def signature_name(document: Mapping[str, Any]) -> str:

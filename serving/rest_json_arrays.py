@@ -78,7 +78,7 @@ def _strings(leaves: list[Any]) -> np.ndarray | None:
     values = np.empty(len(leaves), dtype=object)
     for position, leaf in enumerate(leaves):
         if isinstance(leaf, str):
-            values[position] = leaf.encode("utf-8", "surrogatepass")
+            values[position] = leaf.encode()
         elif is_b64(leaf):
             values[position] = decode_b64(leaf[B64_KEY])
         else:

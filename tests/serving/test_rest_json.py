@@ -104,6 +104,35 @@ def test_an_integer_of_any_length_is_parsed_or_refused() -> None:
     assert caught.value.message == "JSON Parse error: Number too big to be stored in double."
 
 
+@pytest.mark.parametrize(
+    ("body", "offset"),
+    [
+        (rb'"\ud800"', 1),
+        (rb'{"signature_name":"\uDFFF","instances":[1]}', 19),
+        (rb'{"instances":["\ud83d\ud83d\ude00"]}', 15),
+        (rb'{"\\\udc00":1}', 4),
+    ],
+)
+def test_half_a_character_is_refused(body: bytes, offset: int) -> None:
+    with pytest.raises(ServingError) as caught:
+        rest_json.parse(body)
+    assert caught.value.code.name == "INVALID_ARGUMENT"
+    assert caught.value.message == (
+        f"JSON Parse error: The surrogate pair in string is invalid. at offset: {offset}"
+    )
+
+
+def test_half_a_character_that_is_not_escaped_is_refused() -> None:
+    with pytest.raises(ServingError, match=r"Invalid encoding in string\. at offset: 2"):
+        rest_json.parse(b'["\xed\xa0\x80"]')
+
+
+def test_both_halves_of_a_character_are_one_beside_nan() -> None:
+    body = rb'{"a": NaN, "b": "\ud83d\ude00", "c": "\\ud800", "d": "\u00e4"}'
+    document = rest_json.parse(body)
+    assert (document["b"], document["c"], document["d"]) == ("\U0001f600", r"\ud800", "\u00e4")
+
+
 def test_a_value_that_nests_too_deep_is_not_quoted() -> None:
     assert quote(nested(1010)) == "(nests too deep to be shown)"
 
