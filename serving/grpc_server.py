@@ -8,14 +8,13 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 from tensorflow_serving.apis import (
     model_service_pb2_grpc,
     prediction_service_pb2_grpc,
 )
 
 from pipeline.errors import UserError
-from serving import service_descriptors, tls
+from serving import reflection, service_descriptors, tls
 from serving.calls import Calls
 from serving.config_files import BatchingOptions
 from serving.flags import ServerOptions
@@ -67,7 +66,7 @@ class GrpcServer:
             health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
             services.append(health.SERVICE_NAME)
         service_descriptors.register()
-        reflection.enable_server_reflection(services, self._server)
+        reflection.add_reflection(services, self._server)
         self.port = self._bind(options)
 
     def start(self) -> None:
