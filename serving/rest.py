@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -31,7 +32,7 @@ class RestOptions:
 
     Attributes:
       threads: worker threads.
-      timeout_seconds: longest time a request may take, in the queue and computing.
+      timeout_seconds: longest time a request may take, arriving, in the queue and computing.
       max_request_bytes: largest body, unpacked.
       max_concurrent_requests: requests in the server at once; more are told 429.
       metrics_path: path of the Prometheus page, empty for none.
@@ -86,11 +87,12 @@ class RestApi:
             return 404, error_answer(ServingError(StatusCode.NOT_FOUND, f"Not Found: {path}"))
         started = time.perf_counter()
         try:
-            content = await self._read(request)
-            deadline = Deadline.after(self._options.timeout_seconds or None)
-            answer = await self._bounded(
-                lambda: self._calls.answer(request.method, path, content, started, deadline)
-            )
+            async with self._bounds():
+                deadline = Deadline.after(self._options.timeout_seconds or None)
+                content = await self._read(request)
+                answer = await self._in_worker(
+                    lambda: self._calls.answer(request.method, path, content, started, deadline)
+                )
         except web.HTTPRequestEntityTooLarge:
             limit = self._options.max_request_bytes
             error = ServingError(
@@ -110,7 +112,8 @@ class RestApi:
                 StatusCode.INVALID_ARGUMENT, f"The body cannot be read: {error}"
             ) from None
 
-    async def _bounded(self, work: Callable[[], bytes]) -> bytes:
+    @asynccontextmanager
+    async def _bounds(self) -> AsyncIterator[None]:
         if self._under_way >= self._options.max_concurrent_requests:
             raise ServingError(
                 StatusCode.RESOURCE_EXHAUSTED,
@@ -119,7 +122,7 @@ class RestApi:
         self._under_way += 1
         try:
             async with asyncio.timeout(self._options.timeout_seconds or None):
-                return await self._in_worker(work)
+                yield
         except TimeoutError:
             raise ServingError(
                 StatusCode.DEADLINE_EXCEEDED, "Timed out waiting for notification"
