@@ -88,7 +88,9 @@ class RestApi:
         started = time.perf_counter()
         try:
             async with self._bounds():
-                deadline = Deadline.after(self._options.timeout_seconds or None)
+                deadline = Deadline.after(
+                    self._options.timeout_seconds or None, lambda: request.transport is not None
+                )
                 content = await self._read(request)
                 answer = await self._in_worker(
                     lambda: self._calls.answer(request.method, path, content, started, deadline)

@@ -115,3 +115,16 @@ def test_the_time_that_a_body_takes_is_part_of_the_limit() -> None:
         assert calls.deadline <= before + PATIENCE_SECONDS
 
     run(scenario())
+
+
+def test_a_request_whose_client_has_gone_is_told_so_to_the_calls() -> None:
+    async def scenario() -> None:
+        calls = FakeCalls(waits=True)
+        async with listening(calls) as port:
+            _, writer = await send(port, b"{}", "Content-Length: 2")
+            await asyncio.to_thread(calls.entered.wait)
+            writer.close()
+            await asyncio.to_thread(calls.ended.wait)
+        assert calls.outcome == StatusCode.CANCELLED
+
+    run(scenario())
