@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -149,16 +149,58 @@ def test_rest_asks_for_a_certificate_too(
         requests.get(url, verify=ca, timeout=10)
 
 
-@pytest.mark.parametrize("make", [grpc_credentials, http_context])
-def test_a_file_without_a_key_is_told(make: object, tmp_path: Path) -> None:
+MAKERS = pytest.mark.parametrize(
+    ("make", "flag"),
+    [(grpc_credentials, "--ssl_config_file"), (http_context, "--rest_api_ssl_config_file")],
+)
+Make = Callable[[str], object]
+
+
+def refusal(make: Make, path: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        make(str(path))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@MAKERS
+def test_a_file_without_a_key_is_told(make: Make, flag: str, tmp_path: Path) -> None:
     path = tmp_path / "ssl.config"
     path.write_text('server_cert: "x"')
-    with pytest.raises(UserError, match="needs both server_key and server_cert"):
-        make(str(path))  # type: ignore[operator]
+    sentence = f"The SSL config file {path} of {flag} needs both server_key and server_cert."
+    assert refusal(make, path) == sentence
 
 
-def test_a_certificate_that_is_none_is_told(tmp_path: Path) -> None:
+@MAKERS
+def test_a_file_that_is_missing_is_told(make: Make, flag: str, tmp_path: Path) -> None:
+    assert refusal(make, tmp_path / "none").startswith(f"The {flag} file {tmp_path / 'none'} ")
+
+
+@MAKERS
+@pytest.mark.parametrize("part", ["server_key", "server_cert", "custom_ca"])
+def test_a_certificate_or_key_that_is_none_is_told(
+    make: Make, flag: str, part: str, authority: tuple, tmp_path: Path
+) -> None:
+    config = SSLConfig()
+    text_format.Parse(ssl_config(authority, tmp_path).read_text(), config)
+    setattr(config, part, "-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n")
+    path = tmp_path / "bad.config"
+    path.write_text(text_format.MessageToString(config))
+    sentence = f"The SSL config file {path} of {flag} has a bad certificate or key: "
+    assert refusal(make, path).startswith(sentence)
+
+
+@MAKERS
+def test_a_key_with_a_password_is_told_and_none_is_asked_for(
+    make: Make, flag: str, authority: tuple, tmp_path: Path
+) -> None:
+    key = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"secret"),
+    )
+    certificate = authority[0].certificate.decode()
+    config = SSLConfig(server_key=key.decode(), server_cert=certificate)
     path = tmp_path / "ssl.config"
-    path.write_text('server_cert: "x" server_key: "y"')
-    with pytest.raises(UserError, match="has a bad certificate or key"):
-        http_context(str(path))
+    path.write_text(text_format.MessageToString(config))
+    assert "has a bad certificate or key" in refusal(make, path)
