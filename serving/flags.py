@@ -10,6 +10,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import NoReturn
 
 from pipeline.errors import UserError
@@ -93,6 +94,11 @@ class ServerOptions:
         """The bind address, without the brackets that an IPv6 address may be given in."""
         return self.bind_address.removeprefix("[").removesuffix("]")
 
+    @property
+    def polls_model_config(self) -> bool:
+        """Whether an edited model config file is taken up."""
+        return bool(self.model_config_file) and self.model_config_file_poll_wait_seconds > 0
+
 
 _HELP = {
     "port": "gRPC port; 0 turns gRPC off (with --ports_file: any free port)",
@@ -106,7 +112,8 @@ _HELP = {
     "allow_version_labels_for_unavailable_models": "let a new label name a version not yet loaded",
     "model_config_file": "ModelServerConfig text proto; --model_name and --model_base_path then "
     "count for nothing",
-    "model_config_file_poll_wait_seconds": "re-read the model config this often; 0 reads it once",
+    "model_config_file_poll_wait_seconds": "re-read the model config this often; 0 or less reads "
+    "it once",
     "model_name": "name of the one model served from --model_base_path",
     "model_base_path": "folder that holds one numbered folder a version",
     "num_load_threads": "versions loaded at the same time; 0 loads one after the other",
@@ -141,6 +148,16 @@ _HELP = {
 
 _EXTENSIONS = 8  # The last fields of ServerOptions.
 _LAST_PORT = 65535
+_LEAST = {
+    "grpc_max_threads": 0,
+    "rest_api_num_threads": 0,
+    "rest_api_timeout_in_ms": 0,
+    "drain_seconds": 0,
+    "max_request_bytes": 1,
+    "max_instances": 1,
+    "max_image_pixels": 1,
+    "max_concurrent_requests": 1,
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -223,8 +240,10 @@ def _check(options: ServerOptions) -> None:
         raise UserError(
             "Give either --tensorflow_session_parallelism or the intra and inter op flags."
         )
-    for name in ("max_request_bytes", "max_instances", "max_image_pixels"):
-        if getattr(options, name) < 1:
-            raise UserError(f"--{name} must be at least 1.")
+    for name, least in _LEAST.items():
+        if getattr(options, name) < least:
+            raise UserError(f"--{name} must be at least {least}.")
+    if options.ports_file and not Path(options.ports_file).parent.is_dir():
+        raise UserError(f"--ports_file={options.ports_file} is in a folder that does not exist.")
     if not options.tags:
         raise UserError("--saved_model_tags is empty; 'serve' is the usual tag.")

@@ -170,7 +170,7 @@ class Server:
 
     async def _serve(self, stop: asyncio.Event) -> None:
         tasks = [asyncio.create_task(self._watch_readiness())]
-        if self._options.model_config_file and self._options.model_config_file_poll_wait_seconds:
+        if self._options.polls_model_config:
             tasks.append(asyncio.create_task(self._watch_config()))
         await stop.wait()
         for task in tasks:
@@ -204,5 +204,8 @@ class Server:
 def _write_ports(path: str, ports: dict[str, int]) -> None:
     # Readers wait for the file, so it must appear whole.
     partial = Path(f"{path}.{os.getpid()}")
-    partial.write_text(json.dumps(ports), encoding="utf-8")
-    partial.replace(path)
+    try:
+        partial.write_text(json.dumps(ports), encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(f"--ports_file={path} cannot be written: {error.strerror}.") from None

@@ -44,6 +44,13 @@ def test_a_boolean_flag_may_be_turned_off() -> None:
     assert not parse_flags([BASE, "--enable_model_warmup=false"]).enable_model_warmup
 
 
+@pytest.mark.parametrize(("seconds", "polls"), [(1, True), (0, False), (-1, False)])
+def test_the_model_config_file_is_polled_only_above_0(seconds: int, polls: bool) -> None:
+    flag = f"--model_config_file_poll_wait_seconds={seconds}"
+    assert parse_flags(["--model_config_file=/m", flag]).polls_model_config == polls
+    assert not parse_flags([BASE, flag]).polls_model_config
+
+
 @pytest.mark.parametrize("name", UNSUPPORTED_FLAGS)
 def test_an_unsupported_flag_is_refused_by_name(name: str) -> None:
     with pytest.raises(UserError, match=f"--{name} is a flag of tensorflow_model_server"):
@@ -66,6 +73,15 @@ def test_an_unsupported_flag_is_refused_by_name(name: str) -> None:
         ([BASE, "--port=8501", "--rest_api_port=8501"], "they must differ"),
         ([BASE, "--monitoring_config_file=/m"], "needs --rest_api_port"),
         ([BASE, "--max_instances=0"], "--max_instances must be at least 1"),
+        ([BASE, "--max_concurrent_requests=0"], "--max_concurrent_requests must be at least 1"),
+        ([BASE, "--grpc_max_threads=-1"], "--grpc_max_threads must be at least 0"),
+        ([BASE, "--rest_api_num_threads=-1"], "--rest_api_num_threads must be at least 0"),
+        ([BASE, "--rest_api_timeout_in_ms=-1"], "--rest_api_timeout_in_ms must be at least 0"),
+        ([BASE, "--drain_seconds=-1"], "--drain_seconds must be at least 0"),
+        (
+            [BASE, "--ports_file=/no/such/folder/ports.json"],
+            "--ports_file=/no/such/folder/ports.json is in a folder that does not exist",
+        ),
         ([BASE, "--saved_model_tags=,"], "--saved_model_tags is empty"),
         (
             [BASE, "--tensorflow_session_parallelism=2", "--tensorflow_intra_op_parallelism=2"],

@@ -347,6 +347,20 @@ def test_a_taken_port_is_told_in_one_sentence(
     assert "Traceback" not in result.stderr
 
 
+def test_a_ports_file_that_cannot_be_written_is_told_in_one_sentence(
+    model_root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "ports").mkdir()
+    flags = ["--port=0", f"--ports_file={tmp_path / 'ports'}", *single(model_root)]
+    result = subprocess.run(
+        [sys.executable, "-m", "serving", *flags], check=False, capture_output=True, text=True
+    )
+    assert result.returncode == 1
+    last = result.stderr.strip().splitlines()[-1]
+    assert last == f"--ports_file={tmp_path / 'ports'} cannot be written: Is a directory."
+    assert "Traceback" not in result.stderr
+
+
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
 @pytest.mark.parametrize("address", ["::1", "[::1]"])
 def test_both_ports_listen_on_an_ipv6_address(model_root: Path, address: str) -> None:
