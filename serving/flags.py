@@ -101,8 +101,8 @@ class ServerOptions:
 
 
 _HELP = {
-    "port": "gRPC port; 0 turns gRPC off (with --ports_file: any free port)",
-    "grpc_socket_path": "also listen for gRPC on this UNIX socket",
+    "port": "gRPC port; 0 turns it off (with --ports_file: any free port)",
+    "grpc_socket_path": "listen for gRPC on this UNIX socket, also or, with --port=0, only",
     "rest_api_port": "REST port; 0 turns REST off (with --ports_file: any free port)",
     "rest_api_num_threads": "threads that answer REST calls; 0 chooses",
     "rest_api_timeout_in_ms": "longest time a request may take, in milliseconds",

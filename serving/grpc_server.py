@@ -45,10 +45,10 @@ class GrpcServer:
     def __init__(
         self, calls: Calls, options: ServerOptions, batching: BatchingOptions | None
     ) -> None:
-        """Binds the port.
+        """Binds the port, the socket, or both; `port` is 0 without one.
 
         Raises:
-          UserError: the port is taken, or the TLS files are wrong.
+          UserError: one of them is taken, or the TLS files are wrong.
         """
         threads = worker_threads(options.grpc_max_threads, batching)
         self._server = grpc.server(
@@ -85,25 +85,28 @@ class GrpcServer:
         self._server.stop(grace_seconds).wait()
 
     def _bind(self, options: ServerOptions) -> int:
-        # Without brackets gRPC takes the port of an IPv6 address for its last group.
-        host = f"[{options.host}]" if ":" in options.host else options.host
-        addresses = [f"{host}:{options.port}"]
+        credentials = None
+        if options.ssl_config_file:
+            credentials = tls.grpc_credentials(options.ssl_config_file)
+        port = 0
+        if options.port or options.ports_file:
+            # Without brackets gRPC takes the port of an IPv6 address for its last group.
+            host = f"[{options.host}]" if ":" in options.host else options.host
+            port = self._add(f"{host}:{options.port}", "port", credentials)
         if options.grpc_socket_path:
-            addresses.append(f"unix:{options.grpc_socket_path}")
-        ports = []
-        for address in addresses:
-            try:
-                if options.ssl_config_file:
-                    credentials = tls.grpc_credentials(options.ssl_config_file)
-                    ports.append(self._server.add_secure_port(address, credentials))
-                else:
-                    ports.append(self._server.add_insecure_port(address))
-            except RuntimeError:
-                raise UserError(
-                    f"gRPC cannot listen on {address}; another program may hold it. Choose another "
-                    "--port, or stop that program."
-                ) from None
-        return int(ports[0])
+            self._add(f"unix:{options.grpc_socket_path}", "grpc_socket_path", credentials)
+        return port
+
+    def _add(self, address: str, flag: str, credentials: grpc.ServerCredentials | None) -> int:
+        try:
+            if credentials:
+                return int(self._server.add_secure_port(address, credentials))
+            return int(self._server.add_insecure_port(address))
+        except RuntimeError:
+            raise UserError(
+                f"gRPC cannot listen on {address}; another program may hold it. Choose another "
+                f"--{flag}, or stop that program."
+            ) from None
 
 
 def _channel_arguments(options: ServerOptions) -> list[tuple[str, Any]]:

@@ -124,11 +124,14 @@ class Server:
 
     async def _listen(self) -> None:
         options, ports = self._options, {}
-        if options.port or options.ports_file:
+        if options.port or options.ports_file or options.grpc_socket_path:
             self._grpc = GrpcServer(self._calls, options, self._batching)
             self._grpc.set_ready(self._core.ready())
             self._grpc.start()
-            ports["grpc"] = self._grpc.port
+            if self._grpc.port:
+                ports["grpc"] = self._grpc.port
+            if options.grpc_socket_path:
+                _log.info("Serving gRPC on %s", options.grpc_socket_path)
         if options.rest_api_port or options.ports_file:
             ports["rest"] = await self._listen_for_rest()
         _log.info("Serving on %s: %s", options.bind_address, ports)

@@ -347,6 +347,23 @@ def test_a_taken_port_is_told_in_one_sentence(
     assert "Traceback" not in result.stderr
 
 
+def test_a_socket_may_stand_in_for_the_port(model_root: Path, tmp_path: Path) -> None:
+    address = tmp_path / "grpc.sock"
+    flags = ["--port=0", f"--grpc_socket_path={address}", *single(model_root)]
+    # It ends with its standard input, whatever becomes of this test.
+    command = [sys.executable, "-m", "serving.child", *flags]
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process,
+        grpc.insecure_channel(f"unix:{address}") as channel,
+    ):
+        answer = health_pb2_grpc.HealthStub(channel).Check(
+            health_pb2.HealthCheckRequest(), 2 * DEADLINE_SECONDS, wait_for_ready=True
+        )
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        process.terminate()
+        assert process.wait() == 0
+
+
 def test_a_ports_file_that_cannot_be_written_is_told_in_one_sentence(
     model_root: Path, tmp_path: Path
 ) -> None:
