@@ -114,7 +114,7 @@ def measure(workspace: Workspace, settings: TrainSettings, size: int) -> dict[st
     from benchmarks import run_outputs  # noqa: PLC0415
     from pipeline import training_loop, training_setup  # noqa: PLC0415
 
-    outputs = run_outputs.last_outputs(workspace)
+    outputs = run_outputs.last_outputs(workspace, "Transform")
     examples = run_outputs.examples_of(outputs, "ImageExampleGen", "examples")
     fn_args = SimpleNamespace(
         schema_path=run_outputs.schema_path(outputs),

@@ -15,17 +15,27 @@ from pipeline.lineage import Outputs
 from pipeline.workspace import Workspace
 
 
-def last_outputs(workspace: Workspace) -> Outputs:
+def last_outputs(workspace: Workspace, node_id: str) -> Outputs:
     """What the nodes of the run made that was begun last.
 
+    Args:
+      workspace: Of the run.
+      node_id: Node that it must have got to the end of.
+
     Raises:
-      UserError: There is no run.
+      UserError: There is no run, or it stopped before.
     """
     connection = metadata_store.sqlite(workspace)
     run = lineage.newest_run(connection)
     if run is None:
         raise UserError(f"The workspace {workspace.root} has no run; run the pipeline first.")
-    return lineage.run_outputs(connection, run)
+    outputs = lineage.run_outputs(connection, run)
+    if node_id not in {node for node, _ in outputs}:
+        raise UserError(
+            f"The last run in {workspace.root} stopped before the end of {node_id}; run the "
+            "pipeline again."
+        )
+    return outputs
 
 
 def examples_of(outputs: Outputs, node_id: str, key: str) -> standard_artifacts.Examples:

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
+from ml_metadata.proto import metadata_store_pb2
 
 from benchmarks import recipe
 from benchmarks.recipe import read_variants, table
-from pipeline import config
+from pipeline import config, lineage
 from pipeline.config import TrainSettings
 from pipeline.errors import UserError
+from pipeline.workspace import Workspace
 
 _BASE = TrainSettings(validation_fraction=0.05)
 
@@ -62,6 +64,18 @@ def test_a_variant_is_measured_again_once_its_profile_has_changed(
 
     profiles = [config.load(profile) for profile in ("fer2013", "edge")]
     assert trained == [settings.train.filters for settings in profiles]
+
+
+@pytest.mark.parametrize("made", [set(), {("ImageExampleGen", "examples")}])
+def test_a_run_that_stopped_before_training_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: set[tuple[str, str]]
+) -> None:
+    run = lineage.RunKey("expression", "monday")
+    outputs = dict.fromkeys(made, metadata_store_pb2.Artifact())
+    monkeypatch.setattr(lineage, "newest_run", lambda _: run)
+    monkeypatch.setattr(lineage, "run_outputs", lambda *_: outputs)
+    with pytest.raises(UserError, match="stopped before the end of Transform; run the pipeline"):
+        recipe.measure(Workspace(tmp_path), _BASE, size=48)
 
 
 def test_the_projects_variants_fit_its_profile() -> None:
