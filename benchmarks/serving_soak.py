@@ -58,9 +58,12 @@ async def _drive(grpc_port: int, rest_port: int, seconds: float) -> dict[str, in
 
         async def over_rest() -> None:
             while time.monotonic() < until:
-                async with session.post(url, data=body) as answer:
-                    await answer.read()
-                    counts["answered" if answer.status == 200 else "failed"] += 1
+                try:
+                    async with session.post(url, data=body) as answer:
+                        await answer.read()
+                        counts["answered" if answer.status == 200 else "failed"] += 1
+                except (aiohttp.ClientError, TimeoutError):
+                    counts["failed"] += 1
 
         drivers = [over_grpc() for _ in range(_CLIENTS)] + [over_rest() for _ in range(_CLIENTS)]
         await asyncio.gather(*drivers)
