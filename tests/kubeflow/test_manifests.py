@@ -1,15 +1,18 @@
 """What a cluster gets beside Kubeflow Pipelines, and the image that its pods run."""
 
+import ast
 import re
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
 
-from pipeline.config import REPOSITORY, KubeflowSettings
+from pipeline import config
+from pipeline.config import PROFILES, REPOSITORY, KubeflowSettings
 
 _MANIFESTS = REPOSITORY / "orchestration" / "kubeflow" / "manifests"
 _DOCKERFILE = (REPOSITORY / "containers" / "Dockerfile").read_text()
@@ -80,6 +83,37 @@ def test_every_stage_of_the_image_installs_from_the_lock_with_the_makefiles_uv()
     assert all(options.startswith("--locked") for options in installs)
 
 
-def test_the_image_holds_every_module_that_the_pipeline_runs() -> None:
-    copied = set(re.findall(r"^COPY (\w+) \1$", _DOCKERFILE, re.MULTILINE))
-    assert {"components", "orchestration", "pipeline", "schema", "serving"} <= copied
+_RUN = ("orchestration/kubeflow", "pipeline", "components", "serving")
+
+
+def _is_in_image(path: str) -> bool:
+    stage = _DOCKERFILE.partition(" AS pipeline\n")[2].partition("\nFROM ")[0]
+    copied = re.findall(r"^COPY ([\w/]+) \1$", stage, re.MULTILINE)
+    return any(Path(path).is_relative_to(each) for each in copied)
+
+
+def _imported(folder: str) -> set[str]:
+    """First names of the project's modules that those of a folder import, anywhere in them."""
+    names = set()
+    for file in (REPOSITORY / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names.add(node.module)
+    own = {path.stem for path in REPOSITORY.iterdir()}
+    return {name.partition(".")[0] for name in names} & own
+
+
+@pytest.mark.parametrize("folder", _RUN)
+def test_the_image_holds_what_the_pipeline_runs_and_imports(folder: str) -> None:
+    imported = _imported(folder)
+    assert imported  # Each imports its own modules.
+    assert {name for name in {folder, *imported} if not _is_in_image(name)} == set()
+
+
+def test_the_image_holds_the_curated_schema_and_the_teachers_of_the_profiles() -> None:
+    trained = [config.load(path.stem).train for path in PROFILES.glob("*.toml")]
+    teachers = {train.teacher for train in trained if train.teacher is not None}
+    assert teachers
+    assert {path for path in {"schema", *teachers} if not _is_in_image(path)} == set()
