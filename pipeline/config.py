@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from pipeline import metadata_address
+from pipeline import airflow_schedule, metadata_address
 from pipeline.errors import UserError
 
 PROFILES = Path(__file__).parent / "profiles"
@@ -717,6 +717,11 @@ class AirflowSettings(Section):
         min_length=1,
         description="Airflow pool that the components take their slots from; must be there.",
     )
+
+    @field_validator("schedule")
+    @classmethod
+    def _cron_of_schedule(cls, value: str) -> str:
+        return airflow_schedule.parse(value)
 
 
 class Settings(Section):

@@ -9,6 +9,7 @@ import pytest
 from pipeline import config
 from pipeline.node.compiled import Node
 from tests.airflow.airflow_environment import needs_airflow, run_inside
+from tests.airflow.schedules import KNOWN
 from tests.node.compiled_file import DATA, integer, write_compiled
 
 pytestmark = needs_airflow
@@ -126,6 +127,16 @@ def test_runs_start_by_the_clock_by_new_data_by_both_or_neither(
     described: Any, schedule: str, watch: str | None, timetable: str
 ) -> None:
     assert described(f"airflow.schedule={schedule}", watch=watch)["timetable"] == timetable
+
+
+def test_airflow_takes_the_schedules_that_the_setting_takes(tmp_path: Path) -> None:
+    code = (
+        "from airflow.timetables.trigger import CronTriggerTimetable\n"
+        f"for schedule in {KNOWN}:\n"
+        "    CronTriggerTimetable(schedule, timezone='UTC').validate()\n"
+        "told = 'all'\n"
+    )
+    assert run_inside(tmp_path, code) == "all"
 
 
 def test_a_pipeline_that_was_not_compiled_is_told_of(tmp_path: Path) -> None:
