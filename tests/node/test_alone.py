@@ -139,7 +139,10 @@ def test_a_run_may_have_data_and_a_span_of_its_own(
 
 
 def test_a_node_waits_for_whoever_uses_the_workspace(
-    workspace: Workspace, connection: ConnectionConfig, tmp_path: Path
+    workspace: Workspace,
+    connection: ConnectionConfig,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     archive = drawn.write_zip(tmp_path / "archive.zip", drawn.labelled())
     compiled = _compiled(workspace, str(archive))
@@ -147,8 +150,11 @@ def test_a_node_waits_for_whoever_uses_the_workspace(
     node = threading.Thread(target=commands.run, args=(compiled, "ImageExampleGen", "one", {}))
     with locked(workspace):
         node.start()
-        node.join(timeout=3.0)
-        assert node.is_alive()
+        told = ""
+        while "Waiting for who uses the workspace" not in told:
+            assert node.is_alive(), "it did not wait"
+            node.join(timeout=0.05)
+            told += capsys.readouterr().out
         assert lineage.run_executions(connection, key) == {}
     node.join()
     assert "ImageExampleGen" in lineage.run_executions(connection, key)
