@@ -75,7 +75,7 @@ _WATCH = """
 import asyncio, pathlib
 import arrival
 
-async def watch(steps):
+async def watch(steps, pattern="{0}/*/archive.zip"):
     # Between two looks, the next step happens to the folder; then the watch is over.
     async def sleep(seconds):
         if not steps:
@@ -83,7 +83,7 @@ async def watch(steps):
         steps.pop(0)()
 
     arrival.asyncio.sleep = sleep
-    trigger = arrival.ArrivalTrigger(pattern="{0}/*/archive.zip", state="{0}/state", interval_s=1.0)
+    trigger = arrival.ArrivalTrigger(pattern=pattern, state="{0}/state", interval_s=1.0)
     name, arguments = trigger.serialize()
     assert name == "arrival.ArrivalTrigger"
     fired = []
@@ -103,6 +103,9 @@ def put(span, text):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
     return step
+
+def remove(span):
+    return pathlib.Path("{0}", span, "archive.zip").unlink
 """
 
 
@@ -135,3 +138,48 @@ told += [asyncio.run(watch([nothing, nothing])), asyncio.run(watch([nothing, not
 """
     )
     assert run_inside(tmp_path, code) == [[], [[f"{tmp_path}/1/archive.zip"]], []]
+
+
+def test_data_that_are_gone_start_no_run(tmp_path: Path) -> None:
+    code = (
+        _WATCH.format(tmp_path)
+        + """
+put("1", "one")()
+put("2", "two")()
+told = [
+    asyncio.run(watch([nothing, remove("1"), nothing, nothing])),
+    asyncio.run(watch([put("3", "three"), nothing, nothing])),
+]
+"""
+    )
+    assert run_inside(tmp_path, code) == [[], [[f"{tmp_path}/3/archive.zip"]]]
+
+
+def test_what_was_there_when_another_path_is_first_watched_is_no_news(tmp_path: Path) -> None:
+    code = (
+        _WATCH.format(tmp_path)
+        + f"""
+put("a", "one")()
+put("b", "two")()
+a, b = "{tmp_path}/a/archive.zip", "{tmp_path}/b/archive.zip"
+told = [
+    asyncio.run(watch([nothing, nothing], a)),
+    asyncio.run(watch([nothing, nothing, put("b", "other"), nothing, nothing], b)),
+]
+"""
+    )
+    assert run_inside(tmp_path, code) == [[], [[f"{tmp_path}/b/archive.zip"]]]
+
+
+def test_a_state_of_another_form_is_a_first_look(tmp_path: Path) -> None:
+    code = (
+        _WATCH.format(tmp_path)
+        + """
+put("1", "old")()
+told = []
+for state in ('{"/faces/1/archive.zip": [3, 1]}', "[]", '{"pattern"', ""):
+    pathlib.Path("state").write_text(state)
+    told.append(asyncio.run(watch([nothing, nothing, put("1", state), nothing, nothing])))
+"""
+    )
+    assert run_inside(tmp_path, code) == [[[f"{tmp_path}/1/archive.zip"]]] * 4

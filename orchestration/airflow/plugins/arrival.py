@@ -16,11 +16,12 @@ Seen = dict[str, list[int]]
 
 
 class ArrivalTrigger(BaseEventTrigger):
-    """Fires each time the data are others than when it last did.
+    """Fires each time there are data that were not there before, or were others.
 
-    What is there when the watch begins is no news. What was last seen is kept in a file, so that
-    data that land while Airflow is down are told of when it is up again. A copy that goes on
-    while it is looked at is waited for: data have landed when two looks in a row see the same.
+    What is there when the watch of a pattern begins is no news. What was last seen is kept in a
+    file, so that data that land while Airflow is down are told of when it is up again. A copy that
+    goes on while it is looked at is waited for: data have landed when two looks in a row see the
+    same.
     """
 
     def __init__(self, pattern: str, state: str, interval_s: float) -> None:
@@ -53,20 +54,25 @@ class ArrivalTrigger(BaseEventTrigger):
                 new = sorted(path for path in seen if seen[path] != known.get(path))
                 self._write(seen)
                 known = seen
-                yield TriggerEvent({"landed": new[:10]})
+                if new:  # Data that are gone are no reason for a run.
+                    yield TriggerEvent({"landed": new[:10]})
             before = seen
 
     def _read(self) -> Seen | None:
         try:
-            seen: Seen = json.loads(Path(self.state).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            state = json.loads(Path(self.state).read_text(encoding="utf-8"))
+            if state["pattern"] != self.pattern:
+                return None
+            seen: Seen = state["seen"]
+        except (OSError, ValueError, KeyError, TypeError):
             return None
         return seen
 
     def _write(self, seen: Seen) -> None:
         draft = Path(f"{self.state}.tmp")
         draft.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps(seen), encoding="utf-8")
+        state = {"pattern": self.pattern, "seen": seen}
+        draft.write_text(json.dumps(state), encoding="utf-8")
         draft.replace(self.state)
 
 
