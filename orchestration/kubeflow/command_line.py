@@ -54,8 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     submitting.add_argument(
         "--cron",
         metavar="EXPRESSION",
-        help="run on a schedule, such as '0 0 3 * * *', daily at three (seconds come first), and "
-        "not at once",
+        help="run on a schedule, such as '0 0 3 * * *', daily at three (seconds come first), or "
+        "@weekly, and not at once",
     )
     for command in (compiling, submitting):
         add_settings_options(command)
@@ -75,6 +75,8 @@ def _compile(options: argparse.Namespace, settings: Settings) -> str:
 
 
 def _submit(options: argparse.Namespace, settings: Settings) -> str:
+    if options.cron is not None:
+        _check_cron(options.cron)
     from orchestration.kubeflow import job, submission  # noqa: PLC0415
 
     target = submission.Target(
@@ -86,4 +88,19 @@ def _submit(options: argparse.Namespace, settings: Settings) -> str:
     return submission.submit(compiled, target, cron=options.cron)
 
 
+def _check_cron(expression: str) -> None:
+    """Refuses the five fields of other crons, which Kubeflow would read as starting with seconds.
+
+    Raises:
+      UserError: It has not six fields, and is no `@daily` or the like.
+    """
+    fields = len(expression.split())
+    if fields != _CRON_FIELDS and not expression.startswith("@"):
+        raise UserError(
+            f"The cron expression {expression!r} can't have {fields} fields; give six, seconds "
+            "first, such as '0 0 3 * * *', or @daily and the like."
+        )
+
+
+_CRON_FIELDS = 6
 _COMMANDS = {"compile": _compile, "submit": _submit}

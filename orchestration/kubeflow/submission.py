@@ -1,6 +1,8 @@
 """Hands a compiled job to a Kubeflow Pipelines server, for one run or for a schedule."""
 
+import json
 import tempfile
+import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +13,8 @@ import urllib3
 from orchestration.kubeflow import job
 from orchestration.kubeflow.specification import Job
 from pipeline.errors import UserError
+
+_LONGEST_REASON = 500
 
 
 class Target(NamedTuple):
@@ -33,7 +37,7 @@ def submit(compiled: Job, target: Target, cron: str | None = None) -> str:
     Args:
       compiled: The job.
       target: Where it goes.
-      cron: Six fields, seconds first; none starts one run at once.
+      cron: Six fields, seconds first, or `@daily` and the like; none starts one run at once.
 
     Returns:
       What was started, for people.
@@ -70,8 +74,23 @@ def submit(compiled: Job, target: Target, cron: str | None = None) -> str:
                 f"Scheduled {name} at {cron!r} as the recurring run {recurring.recurring_run_id}."
             )
     except kfp_server_api.ApiException as error:
-        raise UserError(f"{target.host} refused the job: {error.status} {error.reason}.") from None
+        raise UserError(f"{target.host} refused the job: {_told(error)}.") from None
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise UserError(
             f"Kubeflow Pipelines can't be reached at {target.host}: {type(error).__name__}."
         ) from None
+
+
+def _told(error: kfp_server_api.ApiException) -> str:
+    """The status, and the server's reason if it gave one."""
+    status, body = f"{error.status} {error.reason}", error.body or ""
+    try:
+        answer = json.loads(body)
+        reason = answer.get("message") or answer.get("error") or ""
+    except (ValueError, AttributeError):
+        # Of a proxy before it: a sentence, or a page that is for browsers.
+        text = body.decode(errors="replace") if isinstance(body, bytes) else body
+        reason = "" if text.lstrip().startswith("<") else text
+    if not reason:
+        return status
+    return f"{status}: {textwrap.shorten(str(reason), _LONGEST_REASON).rstrip('.')}"

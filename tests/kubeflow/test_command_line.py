@@ -50,22 +50,26 @@ class _Api:
 
     def __init__(self) -> None:
         self.posted: dict[str, Any] = {}
+        self.refusal: bytes | None = None
         api = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                self._answer({"multi_user": False})
+                self._answer(200, json.dumps({"multi_user": False}).encode())
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 kind = self.path.rpartition("/")[2]
+                if api.refusal is not None:
+                    self._answer(400, api.refusal)
+                    return
                 api.posted[kind] = body
                 key = {"experiments": "experiment", "runs": "run", "recurringruns": "recurring_run"}
-                self._answer({f"{key[kind]}_id": f"the-{key[kind]}"})
+                answer = {f"{key[kind]}_id": f"the-{key[kind]}"}
+                self._answer(200, json.dumps(answer).encode())
 
-            def _answer(self, body: dict[str, Any]) -> None:
-                text = json.dumps(body).encode()
-                self.send_response(200)
+            def _answer(self, status: int, text: bytes) -> None:
+                self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
@@ -126,6 +130,39 @@ def test_submit_can_set_a_schedule_instead(api: _Api, run: Run) -> None:
     assert recurring["no_catchup"] is True
     assert int(recurring["max_concurrency"]) == 1
     assert "runs" not in api.posted
+
+
+def test_a_schedule_may_be_a_word(api: _Api, run: Run) -> None:
+    assert run("submit", "--host", api.host, "--cron", "@daily").code == 0
+    assert api.posted["recurringruns"]["trigger"]["cron_schedule"]["cron"] == "@daily"
+
+
+@pytest.mark.parametrize("expression", ["0 3 * * *", "0 0 3 * * * 2026", "daily", ""])
+def test_a_schedule_of_other_crons_is_refused(api: _Api, run: Run, expression: str) -> None:
+    told = _refused(run("submit", "--host", api.host, "--cron", expression))
+    assert repr(expression) in told
+    assert "give six, seconds first" in told
+    assert api.posted == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (
+            b'{"error": "no", "code": 3, "message": "Invalid cron:\\nExpected 0 to 23, found 25."}',
+            "refused the job: 400 Bad Request: Invalid cron: Expected 0 to 23, found 25.\n",
+        ),
+        (b"RBAC: access denied", "refused the job: 400 Bad Request: RBAC: access denied.\n"),
+        (b"<html><body>Sign in</body></html>", "refused the job: 400 Bad Request.\n"),
+        (b"", "refused the job: 400 Bad Request.\n"),
+    ],
+)
+def test_a_servers_refusal_is_told_with_its_reason(
+    api: _Api, run: Run, body: bytes, told: str
+) -> None:
+    api.refusal = body
+    arguments = ("submit", "--host", api.host, "--cron", "0 0 25 * * *")
+    assert _refused(run(*arguments)) == f"{api.host} {told}"
 
 
 def test_a_server_that_is_not_there_is_told_in_a_sentence(run: Run) -> None:
