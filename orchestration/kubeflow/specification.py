@@ -24,6 +24,7 @@ from tfx.utils import name_utils
 
 from components.atomic_pusher.component import AtomicPusher
 from components.data_gate import DataGate
+from components.image_example_gen.component import ImageExampleGen
 from orchestration.kubeflow.executor_io import RESOLVED_KEY
 from pipeline.config import KubeflowSettings
 from pipeline.errors import UserError
@@ -70,7 +71,9 @@ def compile_job(
         if isinstance(node, resolver.Resolver):
             _replace_resolver(spec, node, pipeline, settings)
         elif issubclass(node.driver_class, FileBasedDriver):
-            _add_driver(spec, node, settings, sample)
+            # One draws; the data of others, such as unlabelled images, are no sample.
+            drawn = sample if node.id == ImageExampleGen.__name__ else None
+            _add_driver(spec, node, settings, drawn)
         if isinstance(node, AtomicPusher):
             # Publishes nothing twice by itself, and the cache can't see what was rolled back.
             tasks[node.id].pop("cachingOptions", None)

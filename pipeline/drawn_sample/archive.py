@@ -1,6 +1,7 @@
 """The drawn sample as a zip in the Kaggle layout of FER2013, and as a contact sheet."""
 
 import os
+import uuid
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -103,7 +104,8 @@ def draw_contact_sheet(path: Path, *, columns: int = 12, seed: int = 0, zoom: in
 @contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
     """Opens a temporary file that takes the path's place if the block succeeds, or else goes."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Containers that share the folder may have one process id.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:

@@ -10,6 +10,8 @@ import pytest
 from orchestration.kubeflow import driver, job
 from orchestration.kubeflow.executor_io import RESOLVED_KEY
 from pipeline import config
+from pipeline.drawn_sample import archive
+from pipeline.drawn_sample.canvas import Image
 from tests.ingest import drawn
 
 
@@ -84,6 +86,27 @@ def test_the_sample_is_drawn_once(tmp_path: Path, drive: Drive) -> None:
     written = sample.stat().st_mtime_ns
     assert drive(None, *tiny) == first
     assert sample.stat().st_mtime_ns == written
+
+
+def test_two_containers_may_draw_one_sample_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def draw() -> bytes:
+        path = tmp_path / "sample.zip"
+        return archive.draw_archive(path, train_per_class=1, eval_per_class=1, seed=0).read_bytes()
+
+    encode, expected, others = archive._encode, draw(), []
+
+    def drawn_elsewhere_meanwhile(image: Image) -> bytes:
+        if not others:
+            others.append(None)
+            others[0] = draw()  # By this process id, which containers have in common too.
+        return encode(image)
+
+    monkeypatch.setattr(archive, "_encode", drawn_elsewhere_meanwhile)
+    assert draw() == expected
+    assert others == [expected]
+    assert [file.name for file in tmp_path.iterdir()] == ["sample.zip"]
 
 
 def test_data_that_are_not_there_end_the_task_with_a_sentence(

@@ -248,6 +248,12 @@ def test_the_sample_is_drawn_where_the_pipeline_runs() -> None:
     assert sample["folder"] == "/workspace/sample"
 
 
+def test_the_sample_is_drawn_by_one_task_beside_unlabelled_images_too() -> None:
+    containers = _containers(_job("infer.data=/workspace/data/new", data=None))
+    drawing = {name for name, container in containers.items() if "--sample" in container["args"]}
+    assert drawing == {_DRIVER}
+
+
 def test_unlabelled_images_have_a_driver_of_their_own() -> None:
     tasks = _tasks(_job("infer.data=/workspace/data/new"))
     added = {
