@@ -26,6 +26,7 @@ from components.atomic_pusher.component import AtomicPusher
 from components.data_gate import DataGate
 from components.image_example_gen.component import ImageExampleGen
 from orchestration.kubeflow.executor_io import RESOLVED_KEY
+from pipeline import run_parameters
 from pipeline.config import KubeflowSettings
 from pipeline.errors import UserError
 
@@ -66,6 +67,8 @@ def compile_job(
         spec["defaultPipelineRoot"] = settings.pipeline_root
     tasks = spec["root"]["dag"]["tasks"]
     _default_parameters(spec, pipeline)
+    if sample is not None:
+        _fix_data(spec)
     _pass_types(spec, pipeline)
     for node in pipeline.components:
         if isinstance(node, resolver.Resolver):
@@ -148,6 +151,20 @@ def _default_parameters(spec: _Spec, pipeline: tfx.dsl.Pipeline) -> None:
         for value in node.exec_properties.values():
             if isinstance(value, RuntimeParameter) and isinstance(value.default, str | int | float):
                 declared[value.name]["defaultValue"] = value.default
+
+
+def _fix_data(spec: _Spec) -> None:
+    """Leaves no run other data: those of a job for the drawn sample have its name and history."""
+    declared = spec["root"]["inputDefinitions"]["parameters"]
+    constants = {
+        one.name: declared.pop(one.name)["defaultValue"]
+        for one in (run_parameters.DATA, run_parameters.SPAN)
+    }
+    for task in spec["root"]["dag"]["tasks"].values():
+        given = task.get("inputs", {}).get("parameters", {})
+        for name, source in given.items():
+            if (parameter := source.get("componentInputParameter")) in constants:
+                given[name] = {"runtimeValue": {"constant": constants[parameter]}}
 
 
 def _pass_types(spec: _Spec, pipeline: tfx.dsl.Pipeline) -> None:

@@ -248,6 +248,15 @@ def test_the_sample_is_drawn_where_the_pipeline_runs() -> None:
     assert sample["folder"] == "/workspace/sample"
 
 
+def test_a_run_on_the_drawn_sample_has_no_other_data() -> None:
+    compiled = _job(data=None)
+    assert set(compiled.pipeline["root"]["inputDefinitions"]["parameters"]) == {"train_epochs"}
+    for task in ("ImageExampleGen", _DRIVER):
+        given = _tasks(compiled)[task]["inputs"]["parameters"]
+        assert given["data"]["runtimeValue"]["constant"].startswith("/workspace/sample/")
+        assert given["read_span"]["runtimeValue"]["constant"] == -1
+
+
 def test_the_sample_is_drawn_by_one_task_beside_unlabelled_images_too() -> None:
     containers = _containers(_job("infer.data=/workspace/data/new", data=None))
     drawing = {name for name, container in containers.items() if "--sample" in container["args"]}
