@@ -4,15 +4,16 @@ Runs in Airflow's own environment, and ends with everything that it has started.
 """
 
 import argparse
-import contextlib
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PATIENCE_S = 20.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def environment(home: Path, pipeline: Path, port: int) -> dict[str, str]:
@@ -66,25 +67,51 @@ def main() -> int:
         env=environment(home, options.pipeline.absolute(), options.port),
         start_new_session=True,
     )
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _SIGNALS:
         signal.signal(number, _interrupt)
     try:
         return process.wait()
     except KeyboardInterrupt:
+        print(f"Stopping, which takes up to {PATIENCE_S:.0f} s ...", flush=True)
         return 130
     finally:
         _stop(process)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
-            os.killpg(process.pid, number)
-            process.wait(PATIENCE_S)
+    """Tells the process group to stop, and ends by force what has not stopped in time.
+
+    `airflow standalone` itself is gone at once. The others are given the time that it takes to
+    stop the component that runs, which has a process group of its own.
+    """
+    _ignore_signals()
+    _signal(process, signal.SIGTERM)
+    end = time.monotonic() + PATIENCE_S
+    while _signal(process, 0) and time.monotonic() < end:
+        time.sleep(0.1)
+    _signal(process, signal.SIGKILL)
+    process.wait()
+
+
+def _signal(process: subprocess.Popen[bytes], number: int) -> bool:
+    """Signals the process group, if any of it is left."""
+    process.poll()  # A leader that has ended counts until it is asked for.
+    try:
+        os.killpg(process.pid, number)
+    except (ProcessLookupError, PermissionError):  # As macOS calls a group that has ended.
+        return False
+    return True
 
 
 def _interrupt(signum: int, frame: object) -> None:
+    _ignore_signals()
     raise KeyboardInterrupt
+
+
+def _ignore_signals() -> None:
+    """Lets no second Ctrl-C keep the parts from being stopped."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":
