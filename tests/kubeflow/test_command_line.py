@@ -156,6 +156,7 @@ def test_a_schedule_of_other_crons_is_refused(api: _Api, run: Run, expression: s
         (b"<html><body>Sign in</body></html>", "refused the job: 400 Bad Request.\n"),
         (b"", "refused the job: 400 Bad Request.\n"),
     ],
+    ids=["of Kubeflow", "of a proxy", "a page", "nothing"],
 )
 def test_a_servers_refusal_is_told_with_its_reason(
     api: _Api, run: Run, body: bytes, told: str

@@ -95,12 +95,12 @@ def test_two_containers_may_draw_one_sample_at_once(
         path = tmp_path / "sample.zip"
         return archive.draw_archive(path, train_per_class=1, eval_per_class=1, seed=0).read_bytes()
 
-    encode, expected, others = archive._encode, draw(), []
+    encode, expected = archive._encode, draw()
+    others: list[bytes] = []
 
     def drawn_elsewhere_meanwhile(image: Image) -> bytes:
-        if not others:
-            others.append(None)
-            others[0] = draw()  # By this process id, which containers have in common too.
+        monkeypatch.setattr(archive, "_encode", encode)
+        others.append(draw())  # By this process id, which containers may have in common too.
         return encode(image)
 
     monkeypatch.setattr(archive, "_encode", drawn_elsewhere_meanwhile)
