@@ -156,7 +156,10 @@ class Server:
         if options.rest_api_ssl_config_file:
             context = tls.http_context(options.rest_api_ssl_config_file)
         self._rest_runner = web.AppRunner(
-            self._rest.application(), access_log=None, shutdown_timeout=options.drain_seconds
+            self._rest.application(),
+            access_log=None,
+            # aiohttp takes 0 for no limit.
+            shutdown_timeout=max(options.drain_seconds, 1e-3),
         )
         await self._rest_runner.setup()
         site = web.TCPSite(

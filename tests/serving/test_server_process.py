@@ -333,6 +333,21 @@ def test_a_stop_signal_lets_requests_end_and_exits_with_0(model_root: Path) -> N
         assert process.stop() == 0
 
 
+def test_without_time_to_drain_a_request_that_never_arrives_holds_up_no_stop(
+    model_root: Path,
+) -> None:
+    with (
+        ServerProcess(single(model_root, "--drain_seconds=0")) as server,
+        socket.create_connection(("127.0.0.1", server.rest_port)) as connection,
+    ):
+        connection.sendall(
+            f"POST /v1/models/{MODEL}:predict HTTP/1.1\r\nHost: h\r\n"
+            "Expect: 100-continue\r\nContent-Length: 9\r\n\r\n".encode()
+        )
+        assert connection.recv(99).startswith(b"HTTP/1.1 100")  # It is being read.
+        assert server.stop() == 0
+
+
 def test_a_taken_port_is_told_in_one_sentence(
     model_root: Path, bounded: tuple[ServerProcess, Target]
 ) -> None:
