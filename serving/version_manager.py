@@ -197,6 +197,11 @@ class VersionManager:
         self._loaders.submit(self._attempt, name, version, status)
 
     def _attempt(self, name: str, version: int, status: VersionStatus) -> None:
+        with self.changed:
+            if not status.aspired:  # Since it has waited for a thread.
+                status.state = State.END
+                self.changed.notify_all()
+                return
         try:
             servable = self._load(name, version, status.path)
         except Exception as error:
@@ -241,11 +246,13 @@ class VersionManager:
         statuses = self._versions.get(name, {})
         wanted = [status for status in statuses.values() if status.aspired]
         replaced = any(status.state == State.AVAILABLE for status in wanted)
+        unwanted = sorted(v for v in self._available.get(name, {}) if not statuses[v].aspired)
+        # As TensorFlow Serving's AvailabilityPreservingPolicy: until a wanted one has loaded, the
+        # newest of the others answers. All would pile up if versions came faster than they load.
         if wanted and not replaced:
-            return
-        for version in list(self._available.get(name, {})):
-            if not statuses[version].aspired:
-                self._retire(name, version)
+            unwanted = unwanted[:-1]
+        for version in unwanted:
+            self._retire(name, version)
 
     def _retire(self, name: str, version: int) -> None:
         left = dict(self._available[name])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,12 +41,14 @@ class FakeLoads:
 
     def __init__(self) -> None:
         self.failing: set[int] = set()
+        self.begun: queue.Queue[int] = queue.Queue()
         self.attempts: list[int] = []
         self.servables: dict[int, FakeServable] = {}
         self.may_load = threading.Event()
         self.may_load.set()
 
     def __call__(self, name: str, version: int, path: str) -> Any:
+        self.begun.put(version)
         self.may_load.wait(WAIT_SECONDS)
         self.attempts.append(version)
         if version in self.failing:
@@ -138,6 +141,42 @@ def test_a_load_that_succeeds_on_a_retry_is_served(loads: FakeLoads, tmp_path: P
     wait_state(manager, 1, State.AVAILABLE)
     assert manager.statuses("m")[1].error is None
     manager.close()
+
+
+def held_up(manager: VersionManager, loads: FakeLoads, base: Path) -> None:
+    """Serves version 1, and is in the midst of loading 2."""
+    push(base, 1)
+    manager.set_models(config(base))
+    wait_state(manager, 1, State.AVAILABLE)
+    loads.may_load.clear()
+    push(base, 2)
+    while loads.begun.get(timeout=WAIT_SECONDS) != 2:
+        pass
+
+
+def test_one_superseded_version_is_enough_until_a_wanted_one_has_loaded(
+    manager: VersionManager, loads: FakeLoads, tmp_path: Path
+) -> None:
+    held_up(manager, loads, tmp_path)
+    loads.failing.add(3)
+    push(tmp_path, 3)
+    wait_state(manager, 3, State.LOADING)
+    loads.may_load.set()
+    wait_state(manager, 1, State.END)
+    assert manager.acquire("m", None).version == 2
+
+
+def test_a_version_that_was_superseded_before_its_turn_is_not_loaded(
+    manager: VersionManager, loads: FakeLoads, tmp_path: Path
+) -> None:
+    held_up(manager, loads, tmp_path)
+    for version in (3, 4):
+        push(tmp_path, version)
+        wait_state(manager, version, State.LOADING)
+    loads.may_load.set()
+    wait_state(manager, 4, State.AVAILABLE)
+    assert 3 not in loads.attempts
+    assert state(manager, 3) == State.END
 
 
 def test_removing_a_version_rolls_back_to_the_one_before(
