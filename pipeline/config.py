@@ -5,17 +5,14 @@ A setting is named `section.key` on the command line (`--set train.epochs=20`), 
 below, a profile in `pipeline/profiles/`, a `--config` file, and `--set`.
 """
 
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from pipeline import airflow_schedule, metadata_address
+from pipeline import airflow_schedule, metadata_address, setting_fields
 from pipeline.errors import UserError
 
 PROFILES = Path(__file__).parent / "profiles"
@@ -23,8 +20,6 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 _CPU = r"^([1-9]\d*|\d+\.\d+|[1-9]\d*m)$"
 _MEMORY = r"^[1-9]\d*(Mi|Gi|Ti|M|G|T)$"
-# What pydantic calls an error of a value that is not of a type at all.
-_OTHER_FORM = re.compile(r"(_type|_parsing|^literal_error)$")
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 BestBy = Literal["val_accuracy", "val_loss"]
@@ -510,7 +505,7 @@ class TunerSettings(Section):
 
     @model_validator(mode="after")
     def _names_are_of_train_settings(self) -> "TunerSettings":
-        known = names(TrainSettings)
+        known = setting_fields.by_name(TrainSettings)
         for name, searched in self.search.items():
             if name not in known or name in _NOT_SEARCHED:
                 why = "can't be searched" if name in known else "is no setting of train"
@@ -768,9 +763,8 @@ class Settings(Section):
                     train = with_values(self.train, {name: value})
                     Settings.model_validate({"image": self.image, "train": train})
                 except ValidationError as error:
-                    raise ValueError(
-                        f"tuner.search.{name} can't be {value!r}: {error.errors()[0]['msg']}"
-                    ) from None
+                    reason = setting_fields.first_reason(error, TrainSettings)
+                    raise ValueError(f"tuner.search.{name} can't be {value!r}: {reason}") from None
         return self
 
 
@@ -806,7 +800,7 @@ def load(
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise UserError("\n".join(_sentences(error))) from None
+        raise UserError("\n".join(setting_fields.sentences(error, Settings))) from None
 
 
 def as_dict(settings: Settings) -> dict[str, Any]:
@@ -830,17 +824,9 @@ def with_values(settings: TrainSettings, values: Mapping[str, Any]) -> TrainSett
     return TrainSettings.model_validate(changed)
 
 
-def names(model: type[BaseModel] = Settings, prefix: str = "") -> dict[str, Any]:
+def names() -> dict[str, Any]:
     """Maps every `section.key` to its pydantic field, nested sections included."""
-    found: dict[str, Any] = {}
-    for key, field in model.model_fields.items():
-        name = f"{prefix}{field.alias or key}"
-        annotation = field.annotation
-        if isinstance(annotation, type) and issubclass(annotation, Section):
-            found |= names(annotation, f"{name}.")
-        else:
-            found[name] = field
-    return found
+    return setting_fields.by_name(Settings)
 
 
 def profiles() -> list[str]:
@@ -886,51 +872,3 @@ def _merge(target: dict[str, Any], source: Mapping[str, Any]) -> None:
             target[key] = dict(value)
         else:
             target[key] = value
-
-
-def _sentences(error: ValidationError) -> list[str]:
-    """One for each mistake.
-
-    Of a setting that may have one of several types pydantic tells what each of them lacks, under
-    the setting's name and the type's.
-    """
-    unions = {name for name, field in names(Settings).items() if _is_union(field.annotation)}
-    by_setting: dict[str, list[dict[str, Any]]] = {}
-    for one in error.errors():
-        loc = one["loc"]
-        end = next((i for i in range(1, len(loc)) if _name(loc[:i]) in unions), len(loc))
-        mistake = {**one, "loc": loc[:end] + loc[end + 1 :]}
-        by_setting.setdefault(_name(loc[:end]), []).append(mistake)
-    return [_sentence(one) for mistakes in by_setting.values() for one in _nearest(mistakes)]
-
-
-def _nearest(mistakes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those of the types whose form the value has, or, if it has none's, one that tells all."""
-    depth = min(len(one["loc"]) for one in mistakes)
-    near = [
-        one for one in mistakes if len(one["loc"]) > depth or not _OTHER_FORM.search(one["type"])
-    ]
-    said = [one["msg"].removeprefix("Input should be ") for one in mistakes]
-    return near or [mistakes[0] | {"msg": f"Input should be {', or '.join(said)}"}]
-
-
-def _is_union(annotation: Any) -> bool:
-    members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
-    return len(set(members) - {NoneType}) > 1
-
-
-def _name(loc: tuple[str | int, ...]) -> str:
-    return ".".join(str(part) for part in loc)
-
-
-def _sentence(error: dict[str, Any]) -> str:
-    name = _name(error["loc"])
-    if error["type"] == "extra_forbidden":
-        known = [*names(), *(field.alias or key for key, field in Settings.model_fields.items())]
-        close = get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"did you mean {close[0]}?" if close else "`--settings` lists all of them."
-        return f"There is no setting {name}; {hint}"
-    if error["type"] == "value_error":
-        return f"{error['msg'].removeprefix('Value error, ')}."
-    said = error["msg"][0].lower() + error["msg"][1:]
-    return f"The setting {name} can't be {error['input']!r}: {said}."

@@ -7,7 +7,8 @@ from typing import Any
 import keras_tuner
 from pydantic import ValidationError
 
-from pipeline.config import Search, TrainSettings, names, with_values
+from pipeline import setting_fields
+from pipeline.config import Search, TrainSettings, with_values
 from pipeline.errors import UserError
 
 _OF_HYPERBAND = "tuner/"
@@ -20,7 +21,7 @@ def declare(search: Mapping[str, Search]) -> keras_tuner.HyperParameters:
       search: Range or choices by the name of a train setting, as `TunerSettings` has them checked.
     """
     space = keras_tuner.HyperParameters()
-    fields = names(TrainSettings)
+    fields = setting_fields.by_name(TrainSettings)
     for name, searched in search.items():
         if searched.choices is not None:
             space.Choice(name, [_plain(value) for value in searched.choices])
@@ -49,7 +50,7 @@ def overlay(settings: TrainSettings, config: Mapping[str, Any] | None) -> TrainS
     """
     if not config:
         return settings
-    fields = names(TrainSettings)
+    fields = setting_fields.by_name(TrainSettings)
     values = {}
     for name, value in config["values"].items():
         if name.startswith(_OF_HYPERBAND):
