@@ -35,7 +35,7 @@ class ComponentError(PipelineError):
 
 @contextmanager
 def one_sentence(log: str) -> Iterator[None]:
-    """Tells any failure of a component in one sentence, and its trace on standard error.
+    """Tells any failure of a run in one sentence, and its trace on standard error.
 
     Args:
       log: Where standard error goes, for the sentence.
@@ -51,6 +51,6 @@ def one_sentence(log: str) -> Iterator[None]:
         traceback.print_exc()
         first = str(error).strip().splitlines() or [""]
         raise ComponentError(
-            f"A component failed: {type(error).__name__}: {first[0][:300]}. "
+            f"The run failed: {type(error).__name__}: {first[0][:300]}. "
             f"{log} has the whole of it."
         ) from None
