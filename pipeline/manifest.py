@@ -95,13 +95,15 @@ class Manifest(BaseModel):
         """Reads the manifest of a version folder.
 
         Raises:
-            UserError: there is no manifest, or it is not one of a known format.
+            UserError: there is no manifest, it can't be read, or is not one of a known format.
         """
         path = folder / MANIFEST_FILE
         try:
             return cls.model_validate_json(path.read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             raise UserError(f"{folder} has no {MANIFEST_FILE}; publish the model again.") from None
+        except OSError as error:
+            raise UserError(f"{path} can't be read: {error.strerror}.") from None
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "the file"

@@ -62,6 +62,13 @@ def test_what_is_no_manifest_is_one_clear_sentence(version: Path, text: str) -> 
     assert "\n" not in str(error.value)
 
 
+def test_unreadable_manifest_is_one_clear_sentence(version: Path) -> None:
+    (version / MANIFEST_FILE).unlink()
+    (version / MANIFEST_FILE).mkdir()
+    with pytest.raises(UserError, match=r"manifest\.json can't be read: Is a directory\."):
+        Manifest.read(version)
+
+
 def test_missing_manifest_is_a_problem(version: Path) -> None:
     (version / MANIFEST_FILE).unlink()
     assert "has no manifest.json" in verify_version(version)[0]
