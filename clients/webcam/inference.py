@@ -46,7 +46,7 @@ class Asker:
           stop: Ends the thread.
           answered: Called in this thread.
           margin: Side of a crop over that of the face's square.
-          lossless: Whether a shot is asked about until it is answered; else the newest is.
+          lossless: Whether a shot is asked about until answered; else until a newer one waits.
           give_up: Seconds after which a lossless run ends without an answer.
         """
         self._asked, self._shown = asked, shown
@@ -92,7 +92,7 @@ class Asker:
             self._shown.put(shot, wait=True)
 
     def _ask(self, shot: Shot) -> Prediction | None:
-        """Returns the answer; None if there is none and a newer shot should be asked about."""
+        """Returns the answer; None if there is none and a newer shot waits, or `stop` is set."""
         crops = [cut(shot.frame.image, face.box.squared(self._margin)) for face in shot.faces]
         began = monotonic()
         while not self._stop.is_set():
@@ -105,7 +105,8 @@ class Asker:
                         f"{self._backend.name}: {error}; gave up after {self._give_up:g} seconds."
                     ) from None
                 self._stop.wait(self._backoff.delay())
-                if not self._lossless:
+                # A still, or a video that is paused, has no newer shot to ask about instead.
+                if not self._lossless and self._asked.filled:
                     return None
             else:
                 self._backoff.reset()

@@ -19,6 +19,11 @@ class Slot(Generic[T]):
         self._closed = False
         self.dropped = 0
 
+    @property
+    def filled(self) -> bool:
+        """Whether something waits to be taken."""
+        return self._item is not None
+
     def put(self, item: T, *, wait: bool = False) -> None:
         """Puts a thing in.
 

@@ -495,6 +495,22 @@ def test_an_image_stays_on_screen_until_it_is_left(
     until(lambda: screen.closed)
 
 
+def test_an_image_gets_its_answer_though_the_server_comes_later(
+    backend: FakeBackend,
+    screen: Screen,
+    running: Callable[[Program], Program],
+    image: Path,
+) -> None:
+    backend.gone.set()
+    program = running(Program(Options(sources=(str(image),)), backend))
+    until(lambda: program.status.model_trouble)
+    backend.gone.clear()
+    until(lambda: program.summary.answers["happy"] == 1)
+    assert program.status.model_trouble == ""
+    screen.keys.append("q")
+    until(lambda: screen.closed)
+
+
 def test_no_seconds_are_a_time_that_is_over(
     backend: FakeBackend,
     screen: Screen,
