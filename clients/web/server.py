@@ -1,9 +1,11 @@
 """Serves the built page and the pushed model on loopback."""
 
+import hashlib
 import json
 import re
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -110,9 +112,29 @@ class _Handler(SimpleHTTPRequestHandler):
             self.log_error("%s", error)
         return str(self.server.dist / "missing")
 
-    def list_directory(self, path: Any) -> None:
-        """Lists nothing."""
-        self.send_error(HTTPStatus.NOT_FOUND)
+    def send_head(self) -> BytesIO | None:
+        """Answers a file, unless the browser has stored one of the same content.
+
+        By content and not by date: a version that is rolled back to is older than the one before,
+        and another model may have the same version.
+        """
+        path = Path(self.translate_path(self.path))
+        if path.is_dir():
+            path /= "index.html"
+        try:
+            content = path.read_bytes()
+        except OSError:
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return None
+        tag = f'"{hashlib.sha256(content).hexdigest()}"'
+        is_stored = tag in self.headers.get("If-None-Match", "")
+        self.send_response(HTTPStatus.NOT_MODIFIED if is_stored else HTTPStatus.OK)
+        self.send_header("ETag", tag)
+        if not is_stored:
+            self.send_header("Content-Type", self.guess_type(path))
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        return None if is_stored else BytesIO(content)
 
     def end_headers(self) -> None:
         """Adds what keeps the page to its own origin and the chosen server."""

@@ -1,12 +1,15 @@
 """What the page is served with, without a browser."""
 
 import json
+import os
+import shutil
 import socket
 import sys
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http import HTTPStatus
 from http.client import HTTPResponse
 from pathlib import Path
 
@@ -50,6 +53,18 @@ def get(site: PageServer, path: str) -> HTTPResponse:
     return urllib.request.urlopen(site.url + path, timeout=10)  # noqa: S310 - http on loopback
 
 
+def get_again(site: PageServer, path: str, before: HTTPResponse) -> bytes | None:
+    """What a browser gets that stored an answer; None if it is told to use that one again."""
+    names = {"ETag": "If-None-Match", "Last-Modified": "If-Modified-Since"}
+    sent = {asks: before.headers[told] for told, asks in names.items() if told in before.headers}
+    request = urllib.request.Request(site.url + path, headers=sent)  # noqa: S310 - http on loopback
+    try:
+        return bytes(urllib.request.urlopen(request, timeout=10).read())  # noqa: S310 - as above
+    except urllib.error.HTTPError as answer:
+        assert answer.code == HTTPStatus.NOT_MODIFIED
+        return None
+
+
 def test_the_newest_pushed_model_is_served_also_when_it_was_pushed_later(
     site: PageServer, tmp_path: Path
 ) -> None:
@@ -58,6 +73,36 @@ def test_the_newest_pushed_model_is_served_also_when_it_was_pushed_later(
     assert json.load(get(site, "model/manifest.json"))["version"] == 10
     assert get(site, "model/10/model_int8.tflite").read() == b"newer"
     assert get(site, "model/1/model_int8.tflite").read() == b"weights"
+
+
+MANIFEST, WEIGHTS = "model/manifest.json", "model/1/model_int8.tflite"
+
+
+@pytest.mark.parametrize("path", ["", "wasm/runtime.wasm", MANIFEST, WEIGHTS])
+def test_what_did_not_change_is_not_sent_again(site: PageServer, path: str) -> None:
+    assert get_again(site, path, get(site, path)) is None
+
+
+def test_a_version_that_is_rolled_back_to_shows_at_the_next_load(
+    site: PageServer, tmp_path: Path
+) -> None:
+    os.utime(tmp_path / "edge" / "1" / "manifest.json", (0, 0))
+    newer = put_version(tmp_path / "edge", 2)
+    stored = get(site, MANIFEST)
+    shutil.rmtree(newer)
+    manifest = get_again(site, MANIFEST, stored)
+    assert manifest is not None
+    assert json.loads(manifest)["version"] == 1
+
+
+def test_another_model_of_the_same_version_shows_at_the_next_load(
+    site: PageServer, tmp_path: Path
+) -> None:
+    stored = get(site, WEIGHTS)
+    other = put_version(tmp_path / "edge-of-another-profile", 1, b"others")
+    os.utime(other / "model_int8.tflite", (0, 0))
+    site.models = ModelFolder(other)
+    assert get_again(site, WEIGHTS, stored) == b"others"
 
 
 @pytest.mark.parametrize(
@@ -78,8 +123,17 @@ def test_nothing_else_is_served(site: PageServer, path: str) -> None:
         get(site, path)
 
 
-def test_webassembly_has_its_media_type(site: PageServer) -> None:
-    assert get(site, "wasm/runtime.wasm").headers["Content-Type"] == "application/wasm"
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [
+        ("", "text/html; charset=utf-8"),
+        ("wasm/runtime.wasm", "application/wasm"),
+        (MANIFEST, "application/json"),
+        (WEIGHTS, "application/octet-stream"),
+    ],
+)
+def test_a_file_has_its_media_type(site: PageServer, path: str, media_type: str) -> None:
+    assert get(site, path).headers["Content-Type"] == media_type
 
 
 def test_only_the_own_origin_and_the_chosen_server_may_be_asked(site: PageServer) -> None:
