@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from pipeline.errors import UserError
+from serving import channel_arguments
 
 UNSUPPORTED_FLAGS = (
     "enable_per_model_batching_parameters",
@@ -138,7 +139,7 @@ _HELP = {
     "bind_address": "address both ports listen on, IPv4 or IPv6; 0.0.0.0 opens them to the network",
     "ports_file": "write the ports in use to this file as JSON once every model is loaded",
     "rest_api_ssl_config_file": "SSLConfig text proto for the REST port",
-    "max_request_bytes": "largest request, in bytes",
+    "max_request_bytes": f"largest request, in bytes, at most {channel_arguments.INT_MAX}",
     "max_instances": "most instances in one request",
     "max_image_pixels": "largest image a request may carry, in pixels of all its frames, read "
     "before decoding",
@@ -158,6 +159,7 @@ _LEAST = {
     "max_image_pixels": 1,
     "max_concurrent_requests": 1,
 }
+_MOST = {"max_request_bytes": channel_arguments.INT_MAX}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -240,10 +242,18 @@ def _check(options: ServerOptions) -> None:
         raise UserError(
             "Give either --tensorflow_session_parallelism or the intra and inter op flags."
         )
-    for name, least in _LEAST.items():
-        if getattr(options, name) < least:
-            raise UserError(f"--{name} must be at least {least}.")
+    _check_bounds(options)
+    channel_arguments.parse(options.grpc_channel_arguments)
     if options.ports_file and not Path(options.ports_file).parent.is_dir():
         raise UserError(f"--ports_file={options.ports_file} is in a folder that does not exist.")
     if not options.tags:
         raise UserError("--saved_model_tags is empty; 'serve' is the usual tag.")
+
+
+def _check_bounds(options: ServerOptions) -> None:
+    for name, least in _LEAST.items():
+        if getattr(options, name) < least:
+            raise UserError(f"--{name} must be at least {least}.")
+    for name, most in _MOST.items():
+        if getattr(options, name) > most:
+            raise UserError(f"--{name} must be at most {most}.")

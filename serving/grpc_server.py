@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -14,7 +13,7 @@ from tensorflow_serving.apis import (
 )
 
 from pipeline.errors import UserError
-from serving import reflection, service_descriptors, tls
+from serving import channel_arguments, reflection, service_descriptors, tls
 from serving.calls import Calls
 from serving.config_files import BatchingOptions
 from serving.flags import ServerOptions
@@ -109,16 +108,11 @@ class GrpcServer:
             ) from None
 
 
-def _channel_arguments(options: ServerOptions) -> list[tuple[str, Any]]:
-    arguments: dict[str, Any] = {
+def _channel_arguments(options: ServerOptions) -> list[tuple[str, int | str]]:
+    arguments = {
         "grpc.max_receive_message_length": options.max_request_bytes,
         "grpc.max_send_message_length": -1,
         # A second server on the same port must fail rather than share its requests.
         "grpc.so_reuseport": 0,
     }
-    for argument in filter(None, options.grpc_channel_arguments.split(",")):
-        key, separator, value = argument.partition("=")
-        if not separator:
-            raise UserError(f"--grpc_channel_arguments: '{argument}' is not key=value.")
-        arguments[key] = int(value) if value.lstrip("-").isdigit() else value
-    return list(arguments.items())
+    return list((arguments | channel_arguments.parse(options.grpc_channel_arguments)).items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.errors import UserError
+from serving import channel_arguments
 from serving.flags import UNSUPPORTED_FLAGS, parse_flags
 
 BASE = "--model_base_path=/models/expression"
@@ -51,6 +52,17 @@ def test_the_model_config_file_is_polled_only_above_0(seconds: int, polls: bool)
     assert not parse_flags([BASE, flag]).polls_model_config
 
 
+def test_a_channel_argument_is_an_integer_if_it_reads_as_one() -> None:
+    given = "grpc.a=2147483647,grpc.b=-2147483648,grpc.c=--1,grpc.d=\N{SUPERSCRIPT TWO},grpc.e="
+    assert channel_arguments.parse(given) == {
+        "grpc.a": 2147483647,
+        "grpc.b": -2147483648,
+        "grpc.c": "--1",
+        "grpc.d": "\N{SUPERSCRIPT TWO}",
+        "grpc.e": "",
+    }
+
+
 @pytest.mark.parametrize("name", UNSUPPORTED_FLAGS)
 def test_an_unsupported_flag_is_refused_by_name(name: str) -> None:
     with pytest.raises(UserError, match=f"--{name} is a flag of tensorflow_model_server"):
@@ -73,6 +85,19 @@ def test_an_unsupported_flag_is_refused_by_name(name: str) -> None:
         ([BASE, "--port=8501", "--rest_api_port=8501"], "they must differ"),
         ([BASE, "--monitoring_config_file=/m"], "needs --rest_api_port"),
         ([BASE, "--max_instances=0"], "--max_instances must be at least 1"),
+        (
+            [BASE, "--max_request_bytes=2147483648"],
+            "--max_request_bytes must be at most 2147483647.",
+        ),
+        (
+            [BASE, "--grpc_channel_arguments=grpc.a=1,grpc.b=2147483648"],
+            "--grpc_channel_arguments: 'grpc.b=2147483648' is beyond the 32 bits of an integer.",
+        ),
+        (
+            [BASE, "--grpc_channel_arguments=grpc.a=-2147483649"],
+            "'grpc.a=-2147483649' is beyond the 32 bits of an integer",
+        ),
+        ([BASE, "--grpc_channel_arguments=grpc.a"], "'grpc.a' is not key=value"),
         ([BASE, "--max_concurrent_requests=0"], "--max_concurrent_requests must be at least 1"),
         ([BASE, "--grpc_max_threads=-1"], "--grpc_max_threads must be at least 0"),
         ([BASE, "--rest_api_num_threads=-1"], "--rest_api_num_threads must be at least 0"),
