@@ -85,8 +85,9 @@ class VersionManager:
             for name, statuses in self._versions.items():
                 if name not in models:
                     for status in statuses.values():
-                        status.aspired = False
+                        status.forgo()
                     self._retire_unwanted(name)
+            self.changed.notify_all()
         self._look()
         self._wake.set()
 
@@ -178,18 +179,28 @@ class VersionManager:
         statuses = self._versions.setdefault(name, {})
         for version, status in statuses.items():
             if version not in wanted:
-                status.aspired = False
-                if status.state == State.LOADING and status.retry_at:
-                    status.state, status.retry_at = State.END, 0.0
+                status.forgo()
         for version in sorted(wanted, reverse=True):
             known = statuses.get(version)
-            if known and (known.aspired or known.state != State.END):
+            if known and known.path != wanted[version]:
+                self._move(name, version, known, wanted[version])
+            elif known and (known.aspired or known.state != State.END):
                 # One that is unloading now is loaded again when it has ended.
                 known.aspired = True
             else:
                 self._start_load(name, version, wanted[version])
         self._retire_unwanted(name)
         self.changed.notify_all()
+
+    def _move(self, name: str, version: int, known: VersionStatus, path: str) -> None:
+        """Loads a version from another folder, and serves the one of before no more."""
+        if known.state == State.AVAILABLE:
+            self._retire(name, version)
+        if known.state == State.UNLOADING:
+            known.path, known.aspired = path, True
+        else:
+            known.forgo()
+            self._start_load(name, version, path)
 
     def _start_load(self, name: str, version: int, path: str) -> None:
         status = VersionStatus(path, State.LOADING)
@@ -208,6 +219,9 @@ class VersionManager:
             self._failed(name, version, status, from_exception(error))
             return
         with self.changed:
+            if self._versions[name][version] is not status:  # Another folder's now.
+                self._unloaders.submit(self._unload, servable, status)
+                return
             status.state, status.error, status.retry_at = State.AVAILABLE, None, 0.0
             self._publish(name, {**self._available.get(name, {}), version: servable})
             _log.info("Successfully loaded servable version {name: %s version: %d}", name, version)

@@ -29,6 +29,12 @@ class VersionStatus:
     failures: int = 0
     retry_at: float = 0.0
 
+    def forgo(self) -> None:
+        """Wants it no more, which ends the wait for a next attempt to load it."""
+        self.aspired = False
+        if self.state == State.LOADING and self.retry_at:
+            self.state, self.retry_at = State.END, 0.0
+
 
 @dataclass(frozen=True)
 class RetryPolicy:

@@ -2,59 +2,23 @@
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tensorflow_serving.config import model_server_config_pb2
 
 from serving.errors import ServingError
 from serving.version_manager import VersionManager
 from serving.version_status import RetryPolicy, State
-
-WAIT_SECONDS = 20.0
-
-
-class FakeServable:
-    def __init__(self, name: str, version: int) -> None:
-        self.name, self.version = name, version
-        self.retired = False
-        self.may_retire = threading.Event()
-        self.may_retire.set()
-
-    def try_acquire(self) -> bool:
-        return not self.retired
-
-    def release(self) -> None:
-        pass
-
-    def retire(self) -> None:
-        self.may_retire.wait(WAIT_SECONDS)
-        self.retired = True
-
-
-class FakeLoads:
-    """Loads that succeed unless told otherwise, in an order that can be held up."""
-
-    def __init__(self) -> None:
-        self.failing: set[int] = set()
-        self.begun: queue.Queue[int] = queue.Queue()
-        self.attempts: list[int] = []
-        self.servables: dict[int, FakeServable] = {}
-        self.may_load = threading.Event()
-        self.may_load.set()
-
-    def __call__(self, name: str, version: int, path: str) -> Any:
-        self.begun.put(version)
-        self.may_load.wait(WAIT_SECONDS)
-        self.attempts.append(version)
-        if version in self.failing:
-            raise ValueError("broken")
-        self.servables[version] = FakeServable(name, version)
-        return self.servables[version]
+from tests.serving.fake_loads import (
+    WAIT_SECONDS,
+    FakeLoads,
+    config,
+    push,
+    state,
+    wait,
+    wait_state,
+)
 
 
 @pytest.fixture
@@ -69,28 +33,6 @@ def manager(loads: FakeLoads) -> Iterator[VersionManager]:
     yield manager
     loads.may_load.set()
     manager.close()
-
-
-def config(base: Path) -> dict[str, Any]:
-    return {"m": model_server_config_pb2.ModelConfig(name="m", base_path=str(base))}
-
-
-def push(base: Path, version: int) -> None:
-    (base / str(version)).mkdir()
-
-
-def wait(manager: VersionManager, reached: Callable[[], bool]) -> None:
-    with manager.changed:
-        assert manager.changed.wait_for(reached, WAIT_SECONDS)
-
-
-def state(manager: VersionManager, version: int) -> State | None:
-    status = manager.statuses("m").get(version)
-    return status.state if status else None
-
-
-def wait_state(manager: VersionManager, version: int, wanted: State) -> None:
-    wait(manager, lambda: state(manager, version) == wanted)
 
 
 def test_a_pushed_version_replaces_the_one_before(manager: VersionManager, tmp_path: Path) -> None:
@@ -264,3 +206,102 @@ def test_a_version_wanted_again_while_it_unloads_comes_back_without_a_gap(
     wait_state(manager, 2, State.END)
     assert manager.acquire("m", None).version == 1
     assert loads.attempts == [1, 2, 1]
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """Folder of version 1 of a model that will move to another base path."""
+    return with_version_1(tmp_path / "old")
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Path:
+    """Folder of the same version under that other base path."""
+    return with_version_1(tmp_path / "new")
+
+
+def with_version_1(base: Path) -> Path:
+    base.mkdir()
+    push(base, 1)
+    return base / "1"
+
+
+@pytest.fixture
+def patient(loads: FakeLoads) -> Iterator[VersionManager]:
+    """A manager that tries a failed load again only after an hour."""
+    manager = VersionManager(loads, retry=RetryPolicy(1, 3600.0), poll_seconds=0.005)
+    manager.start()
+    yield manager
+    manager.close()
+
+
+def test_a_model_that_is_removed_is_not_tried_again(
+    patient: VersionManager, loads: FakeLoads, old: Path
+) -> None:
+    loads.failing.add(1)
+    patient.set_models(config(old.parent))
+    wait(patient, lambda: bool(patient.statuses("m")[1].retry_at))
+    patient.set_models({})
+    assert state(patient, 1) == State.END
+
+
+@pytest.mark.parametrize("removed", [True, False])
+def test_a_corrected_base_path_does_not_wait_for_the_wrong_one(
+    patient: VersionManager, loads: FakeLoads, old: Path, new: Path, removed: bool
+) -> None:
+    loads.failing_paths.add(old)
+    patient.set_models(config(old.parent))
+    wait(patient, lambda: bool(patient.statuses("m")[1].retry_at))
+    if removed:
+        patient.set_models({})
+    patient.set_models(config(new.parent))
+    wait_state(patient, 1, State.AVAILABLE)
+    assert loads.paths == [old, new]
+
+
+def test_a_base_path_that_changes_after_the_last_attempt_is_tried(
+    manager: VersionManager, loads: FakeLoads, old: Path, new: Path
+) -> None:
+    loads.failing_paths.add(old)
+    manager.set_models(config(old.parent))
+    wait_state(manager, 1, State.END)
+    manager.set_models(config(new.parent))
+    wait_state(manager, 1, State.AVAILABLE)
+    assert loads.paths == [old, old, old, new]
+
+
+@pytest.mark.parametrize("removed", [True, False])
+def test_a_version_in_another_folder_is_loaded_once_the_one_before_has_ended(
+    manager: VersionManager, loads: FakeLoads, old: Path, new: Path, removed: bool
+) -> None:
+    manager.set_models(config(old.parent))
+    wait_state(manager, 1, State.AVAILABLE)
+    first = loads.servables[1]
+    first.may_retire.clear()
+    if removed:
+        manager.set_models({})
+    manager.set_models(config(new.parent))
+    assert state(manager, 1) == State.UNLOADING
+    assert loads.paths == [old]
+    first.may_retire.set()
+    wait_state(manager, 1, State.AVAILABLE)
+    assert loads.paths == [old, new]
+
+
+@pytest.mark.parametrize("removed", [True, False])
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_load_from_the_folder_of_before_is_never_served(
+    manager: VersionManager, loads: FakeLoads, old: Path, new: Path, removed: bool, fails: bool
+) -> None:
+    if fails:
+        loads.failing_paths.add(old)
+    loads.may_load.clear()
+    manager.set_models(config(old.parent))
+    assert loads.begun.get(timeout=WAIT_SECONDS) == 1
+    if removed:
+        manager.set_models({})
+    manager.set_models(config(new.parent))
+    loads.may_load.set()
+    wait_state(manager, 1, State.AVAILABLE)
+    assert loads.paths == [old, new]
+    assert manager.acquire("m", None) is loads.servables[1]
