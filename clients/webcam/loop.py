@@ -242,11 +242,9 @@ class Program:
             self._end_recording()
 
     def _end_recording(self) -> None:
-        if self.recorder is not None:
-            self.recorder.close()
-            if self.recorder.path.exists():
-                self._say(f"Wrote {self.recorder.path}.")
-            self.recorder = None
+        recorder, self.recorder = self.recorder, None
+        if recorder is not None and recorder.close():
+            self._say(f"Wrote {recorder.path}.")
 
     def _output(self, kind: str, suffix: str) -> Path:
         time = datetime.now().astimezone()
@@ -264,7 +262,7 @@ class Program:
             self.journal.write(shot, prediction, monotonic() - shot.frame.captured)
 
     def _guard(self, work: Callable[[], None]) -> None:
-        """Runs a thread's work; its failure ends the program and is raised in the main thread."""
+        """Runs work; the first failure ends the program and is raised when all is closed."""
         try:
             work()
         except BaseException as error:
@@ -278,7 +276,7 @@ class Program:
         # First, for a thread may still wait for a slow server.
         if self.window is not None:
             self.window.close()
-        self._end_recording()
+        self._guard(self._end_recording)
         end = monotonic() + _PARTING_SECONDS
         for thread in self._threads:
             thread.join(timeout=max(end - monotonic(), 0))

@@ -1,6 +1,7 @@
 """Videos and snapshots of what is shown."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -38,6 +39,7 @@ class Recorder:
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
         self._start = 0.0
+        self._due = 0
         self._written = 0
 
     def write(self, image: Image, time: float) -> None:
@@ -53,19 +55,52 @@ class Recorder:
         writer = self._writer or self._open(image, time)
         if (image.shape[1], image.shape[0]) != self._size:
             image = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
-        due = round((time - self._start) * self._rate) + 1 - self._written
+        due = round((time - self._start) * self._rate) + 1
         # A pause of hours must not fill the disk.
-        for _ in range(min(due, _MOST_REPEATS)):
+        repeats = min(max(due - self._due, 0), _MOST_REPEATS)
+        for _ in range(repeats):
             writer.write(image)
-        if due > 0:
-            self._written += due
+        self._due = max(due, self._due)
+        self._written += repeats
 
-    def close(self) -> None:
-        """Completes the file; without a frame there is none."""
-        if self._writer is not None:
-            self._writer.release()
-            self._writer = None
+    def close(self) -> bool:
+        """Completes the file.
+
+        Returns:
+          Whether there is one; without a frame there is none.
+
+        Raises:
+          UserError: it could not be written whole, or not moved to its name.
+        """
+        if self._writer is None:
+            return False
+        self._writer.release()
+        self._writer = None
+        if not self._is_whole():
+            with suppress(OSError):
+                self._partial.unlink()
+            raise UserError(
+                f"{self.path} cannot be written: the video is cut short; is there room on the disk?"
+            )
+        try:
             self._partial.replace(self.path)
+        except OSError as error:
+            raise UserError(
+                f"{self.path} cannot be written: {error.strerror}; the video is in {self._partial}."
+            ) from None
+        return True
+
+    def _is_whole(self) -> bool:
+        """Whether the file has all frames and the last can be read; a writer tells of no error."""
+        video = cv2.VideoCapture(str(self._partial))
+        try:
+            if video.get(cv2.CAP_PROP_FRAME_COUNT) < self._written:
+                return False
+            # A short file's number of frames may stand at its beginning, and its end be missing.
+            video.set(cv2.CAP_PROP_POS_FRAMES, self._written - 1)
+            return video.read()[0]
+        finally:
+            video.release()
 
     def _open(self, image: Image, time: float) -> cv2.VideoWriter:
         self._size = (image.shape[1], image.shape[0])

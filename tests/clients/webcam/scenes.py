@@ -1,6 +1,8 @@
 """Pictures with faces whose places are known: drawn, or of a public-domain photograph."""
 
-from collections.abc import Iterable
+import resource
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -69,3 +71,14 @@ def read_video(path: Path) -> tuple[int, float, tuple[int, int]]:
         if not done:
             return count, rate, size
         count, size = count + 1, (frame.shape[1], frame.shape[0])
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """Lets no file that is written meanwhile become larger, as a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -11,14 +11,14 @@ from clients.webcam.drawing import Painter, status_lines
 from clients.webcam.frames import Frame, Shot
 from clients.webcam.geometry import Box
 from clients.webcam.loop import _writable
-from clients.webcam.recording import Recorder
+from clients.webcam.recording import SUFFIXES, Recorder
 from clients.webcam.status import Rate, Status
 from clients.webcam.summary import Summary
 from clients.webcam.text import Writer
 from clients.webcam.tracking import Face
 from pipeline.errors import UserError
 from tests.clients.webcam.fakes import LABELS
-from tests.clients.webcam.scenes import backdrop, read_video
+from tests.clients.webcam.scenes import backdrop, read_video, room_for, with_face
 
 CHINESE = json.loads((Path(__file__).parents[3] / "clients/webcam/names/zh.json").read_text())
 
@@ -211,8 +211,47 @@ def test_a_recording_keeps_its_size_when_the_source_changes(tmp_path: Path) -> N
 
 
 def test_a_recording_without_frames_leaves_nothing(tmp_path: Path) -> None:
-    Recorder(tmp_path / "out.mp4").close()
+    assert not Recorder(tmp_path / "out.mp4").close()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_recording_that_the_disk_has_no_room_for_leaves_the_file_before_it(
+    tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"out{suffix}"
+    path.write_text("the recording before")
+    recorder = Recorder(path)
+    with room_for(8192):
+        for step in range(12):
+            recorder.write(with_face(left=200 + step), step / 30)
+        with pytest.raises(UserError, match=r"out\.\w+ cannot be written: .* room"):
+            recorder.close()
+    assert path.read_text() == "the recording before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_recording_is_whole_though_a_long_pause_is_shortened(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"out{suffix}"
+    recorder = Recorder(path)
+    for time in (0.0, 3600.0, 3601.0):
+        recorder.write(backdrop(), time)
+    assert recorder.close()
+    assert read_video(path) == (181, 30, (640, 480))
+
+
+def test_a_recording_whose_name_was_taken_meanwhile_is_told_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    recorder = Recorder(path)
+    recorder.write(backdrop(), 0.0)
+    path.mkdir()
+    with pytest.raises(
+        UserError, match=r"cannot be written: Is a directory; .*partial\.mp4"
+    ) as told:
+        recorder.close()
+    kept = Path(str(told.value).split()[-1].rstrip("."))
+    assert read_video(kept) == (1, 30, (640, 480))
 
 
 def test_a_recording_of_a_kind_that_is_not_known_is_refused(tmp_path: Path) -> None:

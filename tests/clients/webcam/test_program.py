@@ -29,6 +29,7 @@ from tests.clients.webcam.scenes import (
     backdrop,
     crowd,
     read_video,
+    room_for,
     with_face,
     write_video,
 )
@@ -165,6 +166,41 @@ def test_every_frame_of_a_video_is_looked_at_and_written(
         "faces.jsonl",
         "out.mp4",
     ]
+
+
+def test_a_recording_that_the_disk_has_no_room_for_is_told_and_nothing_else_is_lost(
+    backend: FakeBackend, video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record, jsonl = tmp_path / "out.mp4", tmp_path / "faces.jsonl"
+    record.write_text("the recording before")
+    options = replace(HEADLESS, sources=(str(video),), record=record, jsonl=jsonl)
+    with room_for(8192), pytest.raises(UserError, match=r"out\.mp4 cannot be written: .* room"):
+        Program(options, backend).run()
+    assert record.read_text() == "the recording before"
+    assert len(jsonl.read_text().splitlines()) == 8
+    assert "Wrote" not in capsys.readouterr().out
+
+
+def test_a_run_that_fails_is_told_rather_than_its_recording(
+    backend: FakeBackend, video: Path, tmp_path: Path
+) -> None:
+    backend.gone.set()
+    options = replace(HEADLESS, sources=(str(video),), record=tmp_path / "o.mp4", give_up=0.0)
+    with room_for(8192), pytest.raises(UserError, match="gave up after 0 seconds"):
+        Program(options, backend).run()
+
+
+def test_a_recording_without_frames_is_not_said_to_be_written(
+    backend: FakeBackend,
+    camera: Callable[..., None],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    record = tmp_path / "out.mp4"
+    record.write_text("the recording before")
+    camera(lambda _: FakeSource(lambda _: None, live=False))
+    Program(replace(HEADLESS, sources=("none.mp4",), record=record), backend).run()
+    assert "Wrote" not in capsys.readouterr().out
 
 
 def test_nothing_is_stored_unless_asked(
