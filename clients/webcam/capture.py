@@ -82,6 +82,9 @@ class Reader:
         """Reads until the source ends, is lost, or is left."""
         self.live = source.live
         began, base = monotonic(), self._time + 1.0
+        if source.live and self._number:
+            # A file before it may have been gone through faster than it plays.
+            self._start = min(self._start, began - base)
         position = 0.0
         while not self._left():
             if self.paused.is_set() and not source.live:

@@ -15,7 +15,7 @@ class Frame:
     Attributes:
       image: uint8[h, w, 3], blue, green, red.
       number: Counts the frames that were read, from 0.
-      time: Seconds since the program began; in a file, by its own frame rate.
+      time: Seconds since the program began; in a file, by its own frame rate. It never goes back.
       captured: `time.monotonic()` when it was read, for latency.
     """
 
