@@ -16,18 +16,18 @@ class ConfigWatch:
     """Compares a config with the one in force, each time it is asked to look."""
 
     def __init__(
-        self, read: Callable[[], Any], apply: Callable[[Any], None], in_force: Any
+        self, read: Callable[[], Any], apply: Callable[[Any], None], applied: Callable[[], Any]
     ) -> None:
-        """Watches from a config that has been applied.
+        """Watches a file.
 
         Args:
           read: reads the file.
           apply: makes a config the one in force.
-          in_force: the config applied last.
+          applied: the config in force, whoever applied it.
         """
         self._read = read
         self._apply = apply
-        self._in_force = in_force
+        self._applied = applied
         self._complaint = ""
 
     def look(self) -> None:
@@ -37,9 +37,8 @@ class ConfigWatch:
         """
         try:
             config = self._read()
-            if config != self._in_force:
+            if config != self._applied():
                 self._apply(config)
-                self._in_force = config
             self._complaint = ""
         except (UserError, ServingError) as error:
             if str(error) != self._complaint:

@@ -188,7 +188,7 @@ class Server:
             await asyncio.sleep(_READINESS_SECONDS)
 
     async def _watch_config(self) -> None:
-        watch = ConfigWatch(self._read_config, self._core.apply, self._config)
+        watch = ConfigWatch(self._read_config, self._core.apply, lambda: self._core.applied)
         while True:
             await asyncio.sleep(self._options.model_config_file_poll_wait_seconds)
             await asyncio.to_thread(watch.look)

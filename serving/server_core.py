@@ -20,7 +20,14 @@ _log = logging.getLogger(__name__)
 
 
 class ServerCore:
-    """Applies configurations and finds servables."""
+    """Applies configurations and finds servables.
+
+    Attributes:
+      manager: loads the versions.
+      request_log: samples requests.
+      applied: the ModelServerConfig that was taken last, None at first; an empty one left the
+        models as they were.
+    """
 
     def __init__(
         self,
@@ -38,6 +45,7 @@ class ServerCore:
         """
         self.manager = manager
         self.request_log = request_log
+        self.applied: Any = None
         self._allow_labels = allow_labels_for_unavailable
         self._labels: dict[str, dict[str, int]] = {}
         self._models: dict[str, Any] = {}
@@ -55,6 +63,7 @@ class ServerCore:
         with self._reload_lock:
             if config.WhichOneof("config") is None:
                 _log.info("Taking no action for empty config.")
+                self.applied = config
                 return
             check_model_config(config)
             models = {model.name: model for model in config.model_config_list.config}
@@ -65,7 +74,7 @@ class ServerCore:
                 for name in new_models:
                     _check_has_versions(models[name])
             self.request_log.update(models)
-            self._labels, self._models = labels, models
+            self._labels, self._models, self.applied = labels, models, config
             self.manager.set_models(models)
             self._await_available(new_models)
 

@@ -18,12 +18,14 @@ class Config:
         self.file = "old"
         self.refusals: dict[str, ServingError] = {}
         self.applied: list[str] = []
-        self.watch = ConfigWatch(lambda: self.file, self.apply, self.file)
+        self.in_force = self.file
+        self.watch = ConfigWatch(lambda: self.file, self.apply, lambda: self.in_force)
 
     def apply(self, config: Any) -> None:
         self.applied.append(config)
         if config in self.refusals:
             raise self.refusals[config]
+        self.in_force = config
 
 
 @pytest.fixture
@@ -37,6 +39,13 @@ def test_only_a_file_that_differs_is_applied(config: Config) -> None:
     config.watch.look()
     config.watch.look()
     assert config.applied == ["new"]
+
+
+def test_the_file_takes_the_place_of_what_was_applied_past_it(config: Config) -> None:
+    config.apply("over gRPC")
+    config.watch.look()
+    config.watch.look()
+    assert config.applied == ["over gRPC", "old"]
 
 
 def test_a_config_that_was_refused_is_tried_until_it_is_taken(config: Config) -> None:

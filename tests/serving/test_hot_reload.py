@@ -108,6 +108,19 @@ def test_a_label_moves_only_to_a_version_that_is_available(
         assert answer.model_spec.version.value == version
 
 
+def test_the_config_file_takes_the_place_of_what_was_reloaded_at_its_next_poll(
+    model_root: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "models.config"
+    path.write_text(model_config(model_root, "specific { versions: 1 }"))
+    flags = [f"--model_config_file={path}", "--model_config_file_poll_wait_seconds=1"]
+    with ServerProcess(flags) as process:
+        server = target_of(process)
+        reload(server, model_root, "specific { versions: 2 }")
+        assert 2 in server.versions(MODEL)
+        await_available(server, 1)
+
+
 def test_a_config_that_breaks_a_rule_changes_nothing(server: Target, model_root: Path) -> None:
     request = reload_request(model_root, "all {}")
     request.config.model_config_list.config.append(request.config.model_config_list.config[0])
