@@ -38,7 +38,7 @@ class Deadline:
         left = self.at - time.monotonic()
         if left <= 0:
             raise ServingError(
-                StatusCode.DEADLINE_EXCEEDED, "The deadline passed before the model was run"
+                StatusCode.DEADLINE_EXCEEDED, "The deadline passed before the answer was ready"
             )
         if not self.is_waiting():
             raise ServingError(StatusCode.CANCELLED, "The client cancelled the request")

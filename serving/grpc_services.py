@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import grpc
@@ -82,28 +84,32 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
+        def reload(request: Any, context: grpc.ServicerContext) -> Any:
+            deadline = Deadline.after(context.time_remaining(), context.is_active)
+            call = partial(self._reload, deadline=deadline)
+            return _answer(call, request, model_management_pb2.ReloadConfigResponse(), context)
+
+        # A reload waits for its models and for the one before it: no other call waits with it.
+        pool = ThreadPoolExecutor(1, thread_name_prefix="reload")
+        reload.experimental_thread_pool = pool  # type: ignore[attr-defined] # As grpc_health does.
+        self.HandleReloadConfigRequest = reload
+
     def GetModelStatus(  # noqa: D102, N802
         self, request: Any, context: grpc.ServicerContext
     ) -> Any:
         response = get_model_status_pb2.GetModelStatusResponse()
         return _answer(self._status, request, response, context)
 
-    def HandleReloadConfigRequest(  # noqa: D102, N802
-        self, request: Any, context: grpc.ServicerContext
-    ) -> Any:
-        response = model_management_pb2.ReloadConfigResponse()
-        return _answer(self._reload, request, response, context)
-
     def _status(self, request: Any, response: Any) -> None:
         if not request.HasField("model_spec"):
             raise invalid_argument("Missing ModelSpec")
         self._calls.core.status(request.model_spec, response)
 
-    def _reload(self, request: Any, response: Any) -> None:
+    def _reload(self, request: Any, response: Any, deadline: Deadline) -> None:
         if request.config.WhichOneof("config") != "model_config_list":
             raise invalid_argument(
                 "ServerModelConfig type not supported by HandleReloadConfigRequest. "
                 "Only ModelConfigList is currently supported"
             )
-        self._calls.core.apply(request.config)
+        self._calls.core.apply(request.config, deadline)
         response.status.SetInParent()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from serving.config_files import check_model_config
+from serving.deadline import NO_DEADLINE, Deadline
 from serving.errors import ServingError, StatusCode, invalid_argument, not_found
 from serving.request_log import RequestLog
 from serving.servable import Servable
@@ -17,6 +18,9 @@ from serving.version_policy import aspired_versions, versions_on_disk
 from serving.version_status import State
 
 _log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.5
+"""Time between two looks whether the client of a reload is still there."""
 
 
 class ServerCore:
@@ -49,18 +53,22 @@ class ServerCore:
         self._allow_labels = allow_labels_for_unavailable
         self._labels: dict[str, dict[str, int]] = {}
         self._models: dict[str, Any] = {}
+        self._awaited: set[str] = set()
         self._reload_lock = threading.Lock()
         self._stopping = threading.Event()
 
-    def apply(self, config: Any) -> None:
+    def apply(self, config: Any, deadline: Deadline = NO_DEADLINE) -> None:
         """Makes a ModelServerConfig the whole configuration, and waits for its new models.
 
-        A config that is refused changes nothing.
+        A config that is refused changes nothing, nor does one whose deadline passes while others
+        are applied. If it passes later, the models go on loading, and the next to ask for them
+        waits for them too.
 
         Raises:
-          ServingError: the config breaks a rule, or a new model did not become available.
+          ServingError: the config breaks a rule, a new model did not become available, or nobody
+            waits any more.
         """
-        with self._reload_lock:
+        with self._turn(deadline):
             if config.WhichOneof("config") is None:
                 _log.info("Taking no action for empty config.")
                 self.applied = config
@@ -68,15 +76,18 @@ class ServerCore:
             check_model_config(config)
             models = {model.name: model for model in config.model_config_list.config}
             labels = {name: self._checked_labels(name, model) for name, model in models.items()}
-            new_models = [name for name in models if name not in self._models]
+            new_models = [
+                name for name in models if name not in self._models or name in self._awaited
+            ]
             if self._models:
                 # At startup a model may come later; a reload would block every later one.
                 for name in new_models:
                     _check_has_versions(models[name])
             self.request_log.update(models)
             self._labels, self._models, self.applied = labels, models, config
+            self._awaited = set(new_models)
             self.manager.set_models(models)
-            self._await_available(new_models)
+            self._await_available(new_models, deadline)
 
     def stop_waiting(self) -> None:
         """Ends every wait for a model."""
@@ -126,6 +137,15 @@ class ServerCore:
         """Whether every configured model has an available version."""
         return all(self._is_available(name) for name in self._models)
 
+    @contextmanager
+    def _turn(self, deadline: Deadline) -> Iterator[None]:
+        while not self._reload_lock.acquire(timeout=min(deadline.seconds_left(), _LOOK_SECONDS)):
+            pass
+        try:
+            yield
+        finally:
+            self._reload_lock.release()
+
     def _wanted_version(self, model_spec: Any) -> int | None:
         choice = model_spec.WhichOneof("version_choice")
         if choice == "version":
@@ -172,16 +192,16 @@ class ServerCore:
             status.state == State.END and status.error for status in statuses
         )
 
-    def _await_available(self, names: Iterable[str]) -> None:
-        names = list(names)
-
+    def _await_available(self, names: Sequence[str], deadline: Deadline) -> None:
         def settled() -> bool:
             return self._stopping.is_set() or all(
                 self._is_settled(name) or self._has_failed(name) for name in names
             )
 
         with self.manager.changed:
-            self.manager.changed.wait_for(settled)
+            while not settled():
+                self.manager.changed.wait(min(deadline.seconds_left(), _LOOK_SECONDS))
+        self._awaited.clear()
         if self._stopping.is_set():
             raise ServingError(StatusCode.CANCELLED, "The server is stopping.")
         failed = [

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tensorflow_serving.apis import model_management_pb2, model_service_pb2_grpc
 from tensorflow_serving.config import model_server_config_pb2
 
-from serving.errors import ServingError
+from serving.deadline import Deadline
+from serving.errors import ServingError, StatusCode
+from serving.flags import ServerOptions
+from serving.grpc_server import GrpcServer
 from serving.metrics import Metrics
 from serving.request_log import RequestLog
 from serving.server_core import ServerCore
 from serving.version_manager import VersionManager
 from serving.version_status import RetryPolicy
-from tests.serving.fake_loads import FakeLoads, push
+from tests.serving.clients import DEADLINE_SECONDS
+from tests.serving.fake_loads import WAIT_SECONDS, FakeLoads, push
+
+SOON = 0.05
+"""Seconds until a deadline that is meant to pass."""
 
 
 @pytest.fixture
@@ -33,6 +45,7 @@ def core(loads: FakeLoads, tmp_path: Path) -> Iterator[ServerCore]:
         (tmp_path / name).mkdir()
         push(tmp_path / name, 1)
     core.apply(models(tmp_path, "a"))
+    assert loads.begun.get(timeout=WAIT_SECONDS) == 1
     yield core
     loads.may_load.set()
     manager.close()
@@ -75,3 +88,90 @@ def test_an_empty_config_is_taken_once_and_changes_nothing(core: ServerCore) -> 
     assert core.applied == empty
     assert core.ready()
     assert core.manager.knows("a")
+
+
+def test_a_reload_waits_for_its_model_no_longer_than_its_client(
+    core: ServerCore, loads: FakeLoads, tmp_path: Path
+) -> None:
+    loads.may_load.clear()
+    with pytest.raises(ServingError) as caught:
+        core.apply(models(tmp_path, "a", "b"), Deadline.after(SOON))
+    assert caught.value.code == StatusCode.DEADLINE_EXCEEDED
+
+
+def test_a_reload_ends_when_its_client_has_gone(
+    core: ServerCore, loads: FakeLoads, tmp_path: Path
+) -> None:
+    loads.may_load.clear()
+    until_the_load_begins = Deadline(is_waiting=loads.begun.empty)
+    with pytest.raises(ServingError) as caught:
+        core.apply(models(tmp_path, "a", "b"), until_the_load_begins)
+    assert caught.value.code == StatusCode.CANCELLED
+
+
+def test_a_reload_that_comes_again_waits_for_what_still_loads(
+    core: ServerCore, loads: FakeLoads, tmp_path: Path
+) -> None:
+    loads.may_load.clear()
+    for _ in range(2):
+        with pytest.raises(ServingError) as caught:
+            core.apply(models(tmp_path, "a", "b"), Deadline.after(SOON))
+        assert caught.value.code == StatusCode.DEADLINE_EXCEEDED
+    loads.may_load.set()
+    core.apply(models(tmp_path, "a", "b"))
+    core.manager.acquire("b", 1)
+
+
+@pytest.mark.parametrize(
+    ("deadline", "code"),
+    [
+        (lambda: Deadline.after(SOON), StatusCode.DEADLINE_EXCEEDED),
+        (lambda: Deadline(is_waiting=lambda: False), StatusCode.CANCELLED),
+    ],
+)
+def test_a_reload_nobody_waits_for_while_another_is_applied_changes_nothing(
+    core: ServerCore, loads: FakeLoads, tmp_path: Path, deadline: Any, code: StatusCode
+) -> None:
+    loads.may_load.clear()
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(core.apply, models(tmp_path, "a", "b"))
+        assert loads.begun.get(timeout=WAIT_SECONDS) == 1
+        with pytest.raises(ServingError) as caught:
+            core.apply(models(tmp_path, "b"), deadline())
+        loads.may_load.set()
+        other.result()
+    assert caught.value.code == code
+    assert core.applied == models(tmp_path, "a", "b")
+
+
+@pytest.fixture
+def channel(core: ServerCore) -> Iterator[grpc.Channel]:
+    """To a server with a single thread for calls."""
+    calls: Any = SimpleNamespace(core=core)
+    options = ServerOptions(port=0, ports_file="ports.json", grpc_max_threads=1)
+    server = GrpcServer(calls, options, None)
+    server.set_ready(True)
+    server.start()
+    with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        yield channel
+    server.stop(0.0)
+
+
+def test_reloads_that_wait_take_no_thread_of_the_other_calls(
+    channel: grpc.Channel, loads: FakeLoads, tmp_path: Path
+) -> None:
+    def reload(config: Any) -> Any:
+        request = model_management_pb2.ReloadConfigRequest(config=config)
+        stub = model_service_pb2_grpc.ModelServiceStub(channel)
+        return stub.HandleReloadConfigRequest.future(request, DEADLINE_SECONDS)
+
+    loads.may_load.clear()
+    waiting = [reload(models(tmp_path, "a", "b")) for _ in range(2)]
+    assert loads.begun.get(timeout=WAIT_SECONDS) == 1
+    answer = health_pb2_grpc.HealthStub(channel).Check(
+        health_pb2.HealthCheckRequest(), DEADLINE_SECONDS
+    )
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    for call in waiting:
+        call.cancel()
+    assert reload(models(tmp_path, "a")).result()
