@@ -5,7 +5,6 @@ import os
 import socket
 import sys
 from contextlib import suppress
-from pathlib import Path
 
 import cv2
 
@@ -22,13 +21,17 @@ class Window:
         """Checks that there is a screen; the window opens with its first image.
 
         Raises:
-          UserError: there is none, or OpenCV was built without windows.
+          UserError: there is none.
         """
-        # OpenCV's Qt ends the whole process where it finds no display.
-        if sys.platform.startswith("linux") and not _display():
-            raise UserError(
-                "There is no display to open a window on; use --headless, with --jsonl or --record."
-            )
+        # The Qt of OpenCV's wheel speaks X alone, and ends the whole process where it finds none or
+        # is asked for Wayland.
+        if sys.platform.startswith("linux"):
+            if not _display():
+                raise UserError(
+                    "There is no X display to open a window on; in a Wayland session install "
+                    "XWayland, or use --headless, with --jsonl or --record."
+                )
+            os.environ["QT_QPA_PLATFORM"] = "xcb"
         os.environ.setdefault("QT_QPA_FONTDIR", "/usr/share/fonts/truetype/dejavu")
         os.environ.setdefault("QT_LOGGING_RULES", "*=false")
         _load_x11_xcb_of_the_machine()
@@ -92,11 +95,7 @@ def _load_x11_xcb_of_the_machine() -> None:
 
 
 def _display() -> bool:
-    """Whether an X or Wayland server can be reached."""
-    wayland = os.environ.get("WAYLAND_DISPLAY")
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if wayland and Path(runtime, wayland).exists():
-        return True
+    """Whether an X server can be reached."""
     host, _, number = os.environ.get("DISPLAY", "").partition(":")
     number = number.partition(".")[0]
     if not number.isdecimal():

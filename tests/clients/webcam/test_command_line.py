@@ -154,12 +154,35 @@ def test_a_missing_display_is_told(
     video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if not sys.platform.startswith("linux"):
-        pytest.skip("X and Wayland are Linux's")
-    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+        pytest.skip("X is Linux's")
     for display in ("", ":93", "nonsense"):
         monkeypatch.setenv("DISPLAY", display)
         assert main(["--source", str(video), "--server", "grpc://127.0.0.1:9"]) == 1
         assert "use --headless" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Wayland is Linux's")
+def test_a_wayland_session_without_x_is_told_what_to_do(video: Path, tmp_path: Path) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "DISPLAY"}
+    environment |= {"WAYLAND_DISPLAY": "wayland-0", "XDG_RUNTIME_DIR": str(tmp_path)}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as compositor:
+        compositor.bind(str(tmp_path / "wayland-0"))
+        compositor.listen()
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "clients.webcam", "--source", str(video)),
+                *("--server", "grpc://127.0.0.1:9"),
+            ],
+            cwd=PROJECT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+    assert done.returncode == 1
+    [sentence] = done.stderr.splitlines()
+    assert "install XWayland, or use --headless" in sentence
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -148,6 +148,26 @@ def test_a_window_is_painted_each_time_it_is_opened(display: str) -> None:
                 process.kill()
 
 
+@pytest.mark.parametrize("platform", ["wayland", "offscreen"])
+def test_a_window_opens_though_the_session_asks_qt_for_another_platform(
+    display: str, platform: str
+) -> None:
+    program = (
+        "import numpy as np; from clients.webcam.window import Window; window = Window()\n"
+        "window.show(np.full((480, 640, 3), 128, np.uint8)); window.close()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=PROJECT,
+        env={**os.environ, "DISPLAY": display, "QT_QPA_PLATFORM": platform},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_keys_do_what_the_help_says(desktop: Desktop, server: FakeServer) -> None:
     until(lambda: server.batches, "no face was asked about")
     plain = desktop.picture()
