@@ -47,9 +47,16 @@ def mixup(
     """
     if alpha == 0.0:
         return images, labels
-    # A Beta(a, a) draw is the share of one of two Gamma(a) draws in their sum.
-    gammas = tf.random.stateless_gamma([tf.shape(images)[0], 2], seed, alpha) + 1e-6
-    share = tf.reduce_max(gammas / tf.reduce_sum(gammas, axis=1, keepdims=True), axis=1)
+    # A Beta(a, a) draw is the share of one of two Gamma(a) draws in their sum. Small ones are below
+    # what float32 holds, so they are drawn as logarithms: a Gamma(a) draw is one of Gamma(a + 1)
+    # times U^(1/a) (Marsaglia and Tsang, 2000, "A Simple Method for Generating Gamma Variables").
+    first, second = tf.unstack(tf.random.split(seed, 2))
+    pairs = [tf.shape(images)[0], 2]
+    larger = tf.random.stateless_gamma(pairs, first, alpha + 1.0)
+    # In (0, 1], since 0 has no logarithm.
+    uniform = 1.0 - tf.random.stateless_uniform(pairs, second)
+    logs = tf.math.log(larger) + tf.math.log(uniform) / alpha
+    share = tf.sigmoid(tf.abs(logs[:, 0] - logs[:, 1]))
 
     def blend(values: tf.Tensor) -> tf.Tensor:
         own = tf.reshape(share, [-1] + [1] * (len(values.shape) - 1))

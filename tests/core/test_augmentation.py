@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from pipeline.augmentation import augment, mixup
 from pipeline.config import AugmentSettings
@@ -158,6 +159,16 @@ def test_mixup_blends_images_and_labels_by_the_same_shares(alpha: float, seed: i
     assert np.allclose(images, np.einsum("ij,jhwc->ihwc", labels, _images(32)), atol=1e-4)
 
 
+@pytest.mark.parametrize("alpha", [0.01, 0.1, 0.4, 2.0])
+def test_mixup_keeps_the_larger_share_of_a_beta_draw(alpha: float) -> None:
+    count = 20_000
+    labels = np.tile(np.eye(2, dtype=np.float32), (count // 2, 1))
+    _, mixed = mixup(tf.zeros([count, 1, 1, 1]), tf.constant(labels), alpha, tf.constant([1, 9]))
+    drawn = np.random.default_rng(3).beta(alpha, alpha, count).astype(np.float32)
+    expected = np.maximum(drawn, 1.0 - drawn)
+    assert stats.ks_2samp((mixed.numpy() * labels).sum(axis=1), expected).statistic < 0.02
+
+
 def test_more_alpha_blends_more() -> None:
-    shares = [np.diag(_mixup(alpha, count=256)[1]).mean() for alpha in (0.05, 0.5, 5.0)]
-    assert shares[0] > shares[1] > shares[2]
+    shares = [np.diag(_mixup(alpha, count=256)[1]).mean() for alpha in (0.01, 0.05, 0.5, 5.0)]
+    assert shares == sorted(shares, reverse=True)
