@@ -73,9 +73,9 @@ class _Tally:
         likeliest = probabilities.argmax(axis=1)
         self.correct += int((likeliest == truth).sum())
         self.agreeing += int((likeliest == reference.argmax(axis=1)).sum())
-        # np.maximum keeps a NaN, which max() may drop.
-        difference = np.abs(probabilities - converted).max()
-        self.max_difference = float(np.maximum(self.max_difference, difference))
+        # What is no number is as far from a probability as can be.
+        differences = np.nan_to_num(np.abs(probabilities - converted), nan=1.0, posinf=1.0)
+        self.max_difference = max(self.max_difference, float(differences.max()))
 
 
 def compare(

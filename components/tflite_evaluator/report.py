@@ -15,7 +15,10 @@ class TFLiteResult(BaseModel):
         ge=0.0, le=1.0, description="share of examples with the SavedModel's likeliest class"
     )
     max_probability_difference: float = Field(
-        ge=0.0, description="largest distance of a probability to that of what was converted"
+        ge=0.0,
+        le=1.0,
+        description="largest distance of a probability to that of what was converted; 1 if one of "
+        "them is no number",
     )
     bytes: int = Field(ge=1, description="size of the file")
     milliseconds_per_image: float = Field(
@@ -72,8 +75,7 @@ def missed_thresholds(
     if not report.examples or not (report.float32 and report.int8):
         return ["The eval split has no example with a label that the model knows."]
     missed = []
-    # Written so that NaN misses the threshold.
-    if not report.float32.max_probability_difference <= max_probability_difference:
+    if report.float32.max_probability_difference > max_probability_difference:
         missed.append(
             "The float32 TFLite model's probabilities differ from the SavedModel's by up to "
             f"{report.float32.max_probability_difference:.2g},"
@@ -81,7 +83,7 @@ def missed_thresholds(
         )
     drop = (report.saved_model_accuracy or 0.0) - report.int8.accuracy
     # Accuracies are multiples of 1/examples; their difference carries a rounding error.
-    if not drop <= max_accuracy_drop + 1e-9:
+    if drop > max_accuracy_drop + 1e-9:
         missed.append(
             f"The int8 TFLite model's accuracy is {report.int8.accuracy:.4f},"
             f" {drop:.4f} under the SavedModel's {report.saved_model_accuracy:.4f},"

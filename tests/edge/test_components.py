@@ -15,6 +15,7 @@ from components.example_reader import labelled_batches, sample_images, split_dat
 from components.tflite_converter.component import TFLiteConverter
 from components.tflite_converter.executor import Executor as ConverterExecutor
 from components.tflite_evaluator.component import TFLiteEvaluator
+from components.tflite_evaluator.evaluation import TFLiteModel
 from components.tflite_evaluator.executor import Executor as EvaluatorExecutor
 from components.tflite_evaluator.report import EdgeReport
 from pipeline.errors import UserError
@@ -99,6 +100,24 @@ def test_good_int8_model_is_blessed(
     assert report.float32.agreement == 1.0
     assert report.int8 is not None
     assert report.int8.bytes < report.float32.bytes
+
+
+def test_answers_that_are_no_numbers_miss_the_gate(
+    model: Artifact,
+    edge_model: Artifact,
+    examples: Artifact,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_numbers(_: TFLiteModel, pixels: np.ndarray) -> np.ndarray:
+        return np.full((len(pixels), 3), np.nan, np.float32)
+
+    monkeypatch.setattr(TFLiteModel, "predict", no_numbers)
+    result, report = evaluate(model, edge_model, examples, tmp_path)
+    assert result.get_int_custom_property("blessed") == 0
+    assert report.float32 is not None
+    assert report.float32.max_probability_difference == 1.0
+    assert report.missed[0].startswith("The float32 TFLite model's probabilities differ")
 
 
 def test_edge_model_of_the_part_for_devices_is_judged_by_the_whole_models_accuracy(

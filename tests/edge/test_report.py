@@ -1,6 +1,5 @@
 """The edge gate: which results are blessed, and what is said of those that are not."""
 
-import math
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from pipeline.errors import UserError
 
 def report(*, reference: float = 0.8, int8: float = 0.8, difference: float = 0.0) -> EdgeReport:
     def result(accuracy: float, distance: float) -> TFLiteResult:
-        return TFLiteResult.model_construct(
+        return TFLiteResult(
             accuracy=accuracy,
             agreement=1.0,
             max_probability_difference=distance,
@@ -21,7 +20,7 @@ def report(*, reference: float = 0.8, int8: float = 0.8, difference: float = 0.0
             milliseconds_per_image=1.0,
         )
 
-    return EdgeReport.model_construct(
+    return EdgeReport(
         examples=100,
         saved_model_accuracy=reference,
         float32=result(reference, difference),
@@ -29,15 +28,13 @@ def report(*, reference: float = 0.8, int8: float = 0.8, difference: float = 0.0
     )
 
 
-@given(right=st.integers(0, 1000), lost=st.integers(-1000, 1000))
-def test_int8_may_lose_exactly_the_allowed_accuracy(right: int, lost: int) -> None:
-    missed = missed_thresholds(
-        report(reference=right / 1000, int8=(right - lost) / 1000), 0.01, 1e-3
-    )
-    assert bool(missed) == (lost > 10)
+@given(right=st.integers(0, 1000), kept=st.integers(0, 1000))
+def test_int8_may_lose_exactly_the_allowed_accuracy(right: int, kept: int) -> None:
+    missed = missed_thresholds(report(reference=right / 1000, int8=kept / 1000), 0.01, 1e-3)
+    assert bool(missed) == (right - kept > 10)
 
 
-@pytest.mark.parametrize(("difference", "blessed"), [(0.0, True), (0.1, False), (math.nan, False)])
+@pytest.mark.parametrize(("difference", "blessed"), [(0.0, True), (0.1, False), (1.0, False)])
 def test_float32_must_give_the_probabilities_of_the_savedmodel(
     difference: float, blessed: bool
 ) -> None:
