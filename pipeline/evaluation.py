@@ -8,7 +8,7 @@ from pipeline.calibration_bins import BINS
 from pipeline.config import EvaluateSettings
 from pipeline.features import LABEL_KEY
 from pipeline.fingerprint import code_fingerprint
-from pipeline.signatures import LABEL_INDEX
+from pipeline.signatures import LABEL_INDEX, UNKNOWN
 
 
 def eval_config(settings: EvaluateSettings) -> tfma.EvalConfig:
@@ -52,7 +52,11 @@ def eval_config(settings: EvaluateSettings) -> tfma.EvalConfig:
     metrics = [
         tfma.MetricConfig(class_name="ExampleCount"),
         accuracy,
-        tfma.MetricConfig(class_name="SparseCategoricalCrossentropy"),
+        tfma.MetricConfig(
+            class_name="SparseCategoricalCrossentropy",
+            # The index of a class that the latest blessed model doesn't know.
+            config=f'{{"ignore_class": {UNKNOWN}}}',
+        ),
         tfma.MetricConfig(
             class_name="MultiClassConfusionMatrixAtThresholds",
             # At 0 every prediction counts for its likeliest class.

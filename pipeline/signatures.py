@@ -20,6 +20,9 @@ from pipeline.preprocessing import PIXEL_MEAN_KEY, PIXEL_SCALE_KEY, normalize
 LABEL_INDEX = "label_index"
 """Signature that tells the Evaluator the index of an example's label, and its only output."""
 
+UNKNOWN = -1
+"""What that index is of a label that is no class of the model."""
+
 DEVICE_PIXELS = "device_pixels"
 """Signature that TFLite models are made of, where it isn't `pixels`."""
 
@@ -107,10 +110,10 @@ class ExpressionModule(tf.Module):
 
     @tf.function
     def label_index(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Index of the label of serialized tf.Examples, int64[n], -1 if unknown; for TFMA."""
+        """Index of the label of serialized tf.Examples, int64[n], or `UNKNOWN`; for TFMA."""
         names = _parse(examples, LABEL_KEY)
         found = tf.equal(names[:, None], tf.constant([self._labels]))
-        index = tf.where(tf.reduce_any(found, axis=1), tf.argmax(found, axis=1), -1)
+        index = tf.where(tf.reduce_any(found, axis=1), tf.argmax(found, axis=1), UNKNOWN)
         return {LABEL_INDEX: index}
 
     def _normalized_bytes(self, encoded: tf.Tensor) -> tf.Tensor:
