@@ -87,7 +87,7 @@ def settings_of(text: str) -> TrainSettings:
     """
     try:
         values = tomllib.loads("\n".join(text.split()))
-        return config.with_values(config.load("edge").train, values)
+        return config.load("edge").train.with_values(values)
     except (LookupError, TypeError, ValueError) as error:
         raise UserError(f"{text!r} is no shape: {error}.") from None
 

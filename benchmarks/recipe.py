@@ -88,8 +88,8 @@ def read_variants(path: Path, base: TrainSettings, epochs: int) -> dict[str, Tra
     variants = {}
     for name, values in tables.items():
         try:
-            variants[name] = config.with_values(
-                base, {"validation_fraction": held_out} | _flat(values) | {"epochs": epochs}
+            variants[name] = base.with_values(
+                {"validation_fraction": held_out} | _flat(values) | {"epochs": epochs}
             )
         except (ValidationError, KeyError) as error:
             raise UserError(f"The variant {name!r} of {path} does not fit: {error}.") from None

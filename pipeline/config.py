@@ -402,6 +402,21 @@ class TrainSettings(Section):
             return "trials are judged by the weights themselves, not by train.weight_average's mean"
         return None
 
+    def with_values(self, values: Mapping[str, Any]) -> "TrainSettings":
+        """These settings with others by name, such as `augment.rotate`.
+
+        Raises:
+          ValidationError: A value does not fit.
+        """
+        changed: dict[str, Any] = self.model_dump()
+        for name, value in values.items():
+            section = changed
+            *outer, key = name.split(".")
+            for part in outer:
+                section = section[part]
+            section[key] = value
+        return TrainSettings.model_validate(changed)
+
     def of_member(self, index: int) -> "TrainSettings":
         """The settings that one of the members, counted from 0, is trained with."""
         return self.model_copy(update={"seed": self.seed + index, "members": 1})
@@ -760,7 +775,7 @@ class Settings(Section):
                 raise ValueError(f"tuner.search.{name} can't be searched: {problem}")
             for value in searched.ends():
                 try:
-                    train = with_values(self.train, {name: value})
+                    train = self.train.with_values({name: value})
                     Settings.model_validate({"image": self.image, "train": train})
                 except ValidationError as error:
                     reason = setting_fields.first_reason(error, TrainSettings)
@@ -806,22 +821,6 @@ def load(
 def as_dict(settings: Settings) -> dict[str, Any]:
     """All settings as plain values, by the names that users write."""
     return settings.model_dump(mode="json", by_alias=True)
-
-
-def with_values(settings: TrainSettings, values: Mapping[str, Any]) -> TrainSettings:
-    """Train settings with others by name, such as `augment.rotate`.
-
-    Raises:
-      ValidationError: A value does not fit.
-    """
-    changed: dict[str, Any] = settings.model_dump()
-    for name, value in values.items():
-        section = changed
-        *outer, key = name.split(".")
-        for part in outer:
-            section = section[part]
-        section[key] = value
-    return TrainSettings.model_validate(changed)
 
 
 def names() -> dict[str, Any]:

@@ -1,13 +1,16 @@
-"""Digests of the project's own code, for TFX's cache.
+"""Digests of the code that components run, for TFX's cache.
 
 TFX caches a component by its inputs and parameters. Code that it runs by module path is in
-neither, so an edit would go unnoticed; each component carries the digest of the modules it runs.
+neither, so an edit would go unnoticed; each component carries the digest of the modules it runs,
+and of the versions of the libraries that these import.
 """
 
 import ast
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +23,9 @@ _DECLARATIONS = frozenset({"pipeline.config"})
 
 
 def code_fingerprint(module: str) -> str:
-    """Digests a module and all modules of this project that it imports, directly or not.
+    """Digests a module, all modules of this project that it imports, directly or not, and versions.
 
-    Comments, docstrings and formatting do not count.
+    Comments, docstrings and formatting do not count. A library counts by the version installed.
 
     Args:
       module: Dotted name, such as `pipeline.preprocessing`.
@@ -36,14 +39,18 @@ def code_fingerprint(module: str) -> str:
     if _source(module) is None:
         raise ValueError(f"there is no module {module} in {_ROOT}")
     reached: set[str] = set()
+    foreign: set[str] = set()
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name not in reached and _source(name) is not None:
+        if _source(name) is None:
+            foreign.add(name.partition(".")[0])
+        elif name not in reached:
             reached.add(name)
             if name not in _DECLARATIONS:
                 waiting.extend(_imports(name))
-    return value_fingerprint({name: _dumped(name) for name in sorted(reached)})
+    code = {name: _dumped(name) for name in sorted(reached)}
+    return value_fingerprint([code, _versions(foreign)])
 
 
 def value_fingerprint(value: Any) -> str:
@@ -60,6 +67,19 @@ def _source(module: str) -> Path | None:
         if candidate.is_file():
             return candidate
     return None
+
+
+def _versions(packages: set[str]) -> dict[str, str]:
+    """Versions of the libraries, by name, that top-level packages come from."""
+    libraries = {
+        library for name in packages.difference(_PACKAGES) for library in _libraries().get(name, [])
+    }
+    return {library: metadata.version(library) for library in sorted(libraries)}
+
+
+@cache
+def _libraries() -> Mapping[str, list[str]]:
+    return metadata.packages_distributions()
 
 
 @cache

@@ -8,7 +8,7 @@ import keras_tuner
 from pydantic import ValidationError
 
 from pipeline import setting_fields
-from pipeline.config import Search, TrainSettings, with_values
+from pipeline.config import Search, TrainSettings
 from pipeline.errors import UserError
 
 _OF_HYPERBAND = "tuner/"
@@ -59,7 +59,7 @@ def overlay(settings: TrainSettings, config: Mapping[str, Any] | None) -> TrainS
             raise UserError(f"The hyperparameters name train.{name}, which is no setting.")
         values[name] = _from_plain(value)
     try:
-        return with_values(settings, values)
+        return settings.with_values(values)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

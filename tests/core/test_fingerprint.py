@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,16 @@ def test_an_edit_of_an_indirectly_imported_module_counts(edit: Edit) -> None:
     before = code_fingerprint("pipeline.top")
     edit("pipeline/indirect.py", "LIMIT = 2\n")
     assert code_fingerprint("pipeline.top") != before
+
+
+def test_another_version_of_an_imported_library_counts(
+    edit: Edit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit("pipeline/direct.py", "import yaml\n\n\ndef twice(x):\n    return 2 * x\n")
+    before = {name: code_fingerprint(f"pipeline.{name}") for name in ("top", "unrelated")}
+    monkeypatch.setattr(metadata, "version", lambda library: f"another {library}")
+    assert code_fingerprint("pipeline.top") != before["top"]
+    assert code_fingerprint("pipeline.unrelated") == before["unrelated"]
 
 
 def test_an_edit_of_a_module_imported_inside_a_function_counts(edit: Edit) -> None:
