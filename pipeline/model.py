@@ -100,7 +100,9 @@ def _normalized_convolution(
     return FusedBatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
 
 
-def averaged(networks: list[keras.Model], *, flip: bool, zoom: float = 0.0) -> keras.Model:
+def averaged(
+    networks: list[keras.Model], *, flip: bool, zoom: float = 0.0, temperature: float = 1.0
+) -> keras.Model:
     """The mean of the logits of several networks and views, as a model of the same shapes.
 
     Lakshminarayanan et al., 2017, "Simple and Scalable Predictive Uncertainty Estimation using Deep
@@ -112,11 +114,12 @@ def averaged(networks: list[keras.Model], *, flip: bool, zoom: float = 0.0) -> k
       flip: Each of them is asked about the mirror images too.
       zoom: Each of them is asked about the image without this share of its side too, and about the
         image with as much again around it; zero asks about neither.
+      temperature: What the mean is divided by.
     """
     image = keras.Input(networks[0].input_shape[1:], name="image")
     views = [image, *(_zoomed(image, zoom) if zoom else [])]
     views += [keras.ops.flip(view, axis=2) for view in views] if flip else []
-    if len(networks) == len(views) == 1:
+    if len(networks) == len(views) == temperature == 1:
         return networks[0]
     # As one batch: asked twice, a network would stand twice in the graph and in TFLite's file.
     batch = keras.ops.concatenate(views, axis=0)
@@ -124,7 +127,10 @@ def averaged(networks: list[keras.Model], *, flip: bool, zoom: float = 0.0) -> k
     towers = [_renamed(network, f"member{index}") for index, network in enumerate(networks)]
     logits = keras.layers.Average(name="mean_logits")([tower(batch) for tower in towers])
     by_view = keras.ops.reshape(logits, (len(views), -1, logits.shape[-1]))
-    return keras.Model(image, keras.ops.mean(by_view, axis=0), name="averaged")
+    mean = keras.ops.mean(by_view, axis=0)
+    if temperature != 1.0:
+        mean = keras.layers.Rescaling(1.0 / temperature, name="temperature")(mean)
+    return keras.Model(image, mean, name="averaged")
 
 
 def _zoomed(image: keras.KerasTensor, share: float) -> list[keras.KerasTensor]:
@@ -156,7 +162,7 @@ def build_optimizer(settings: TrainSettings, steps_per_epoch: int) -> keras.opti
     rate = _learning_rate(settings, steps_per_epoch)
     averaging: dict[str, Any] = {}
     if settings.weight_average:
-        _check_share_of_first_step(settings, settings.epochs * steps_per_epoch)
+        _check_share_of_first_step(settings, settings.fewest_epochs * steps_per_epoch)
         averaging = {"use_ema": True, "ema_momentum": settings.weight_average}
     match settings.optimizer:
         case "adam":

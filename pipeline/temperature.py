@@ -32,11 +32,15 @@ def fit(network: keras.Model, batches: tf.data.Dataset) -> float:
       A temperature in [0.05, 20]; above 1 the network was too sure of itself.
     """
     one_hot = np.concatenate([label for _, label in batches])
+    examples, classes = one_hot.shape
+    # By Laplace's rule of succession, as in Platt, 1999, "Probabilistic Outputs for Support Vector
+    # Machines": that no example was got wrong doesn't show that none ever will be.
+    targets = (examples * one_hot + 1.0) / (examples + classes)
     logits = network.predict(batches.map(lambda image, _: image), verbose=0).astype(np.float64)
 
     def brier_score(log_temperature: float) -> float:
         probabilities = special.softmax(logits / np.exp(log_temperature), axis=1)
-        return float(np.mean(np.sum((probabilities - one_hot) ** 2, axis=1)))
+        return float(np.mean(np.sum((probabilities - targets) ** 2, axis=1)))
 
     found = optimize.minimize_scalar(brier_score, bounds=np.log(_BOUNDS), method="bounded")
     return float(np.exp(found.x))

@@ -112,13 +112,35 @@ def _train(
         fitted = temperature.fit(exported, data.validate)
         for network in networks:
             temperature.fold(network, fitted)
-    for_devices = networks[: settings.device_members]
-    device_model = None if for_devices == networks else _averaged(for_devices, settings)
-    return _Trained(exported, device_model, data)
+    return _Trained(exported, _for_devices(networks, settings, data), data)
 
 
-def _averaged(networks: list[keras.Model], settings: TrainSettings) -> keras.Model:
-    return model.averaged(networks, flip=settings.flip_average, zoom=settings.zoom_average)
+def _for_devices(
+    networks: list[keras.Model], settings: TrainSettings, data: training_setup.TrainingData
+) -> keras.Model | None:
+    """The mean of the first members, none if that is all of them.
+
+    Fewer networks agree less, so their mean has larger logits than that of all, and a temperature
+    of its own; not in the last layers, which both models share.
+    """
+    first = networks[: settings.device_members]
+    if first == networks:
+        return None
+    fewer = _averaged(first, settings)
+    if not settings.calibrate:
+        return fewer
+    return _averaged(first, settings, temperature.fit(fewer, data.validate))
+
+
+def _averaged(
+    networks: list[keras.Model], settings: TrainSettings, divisor: float = 1.0
+) -> keras.Model:
+    return model.averaged(
+        networks,
+        flip=settings.flip_average,
+        zoom=settings.zoom_average,
+        temperature=divisor,
+    )
 
 
 def _train_member(

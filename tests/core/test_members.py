@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline import config, model, training_loop
+from pipeline import config, model, temperature, training_loop
 from pipeline.config import TrainSettings
 from tests.core.training_run import SMALL, Silent, train
 
@@ -67,11 +68,22 @@ def test_a_killed_training_goes_on_with_the_member_it_was_at(
     assert np.isclose(np.sum(answers["probabilities"]), 1.0)
 
 
-def test_devices_get_the_first_members_alone(tmp_path: Path) -> None:
+def spread(network: keras.Model, batches: tf.data.Dataset) -> float:
+    """A temperature that is twice as high for logits twice as large, as the real one is."""
+    logits = network.predict(batches.map(lambda image, _: image), verbose=0)
+    return float(np.std(logits))
+
+
+@pytest.mark.parametrize("calibrate", ["false", "true"])
+def test_devices_get_the_first_members_alone_at_their_own_temperature(
+    tmp_path: Path, calibrate: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Small networks trained for a moment would all get the highest temperature there is.
+    monkeypatch.setattr(temperature, "fit", spread)
     images = tf.constant(np.random.default_rng(0).integers(0, 256, (4, 16, 16, 1), np.uint8))
 
     def answers(folder: Path, *assignments: str) -> dict[str, np.ndarray]:
-        settings = config.load(assignments=[*SMALL, "train.calibrate=false", *assignments])
+        settings = config.load(assignments=[*SMALL, f"train.calibrate={calibrate}", *assignments])
         outputs = train(settings, folder, Silent())
         exported = tf.saved_model.load(f"{outputs['Trainer', 'model'].uri}/Format-Serving")
         return {
@@ -83,5 +95,5 @@ def test_devices_get_the_first_members_alone(tmp_path: Path) -> None:
     alone = answers(tmp_path / "alone")
     several = answers(tmp_path / "several", "train.members=2", "train.device_members=1")
     assert list(alone) == ["pixels"]
-    np.testing.assert_allclose(several["device_pixels"], alone["pixels"], atol=1e-5)
+    np.testing.assert_allclose(several["device_pixels"], alone["pixels"], atol=1e-4)
     assert not np.allclose(several["pixels"], several["device_pixels"], atol=1e-5)
