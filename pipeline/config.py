@@ -390,6 +390,12 @@ class TrainSettings(Section):
         """How many of the epochs, the first ones, are of small images."""
         return round(self.small_first * self.epochs)
 
+    @property
+    def fewest_epochs(self) -> int:
+        """Epochs that run at least, since it takes those for early stopping to end a training."""
+        patience = self.early_stopping_patience
+        return min(self.epochs, self.small_epochs + patience + 1) if patience else self.epochs
+
     def smallest_size(self, size: int) -> int:
         """Side of the smallest train images, in pixels, where whole ones have `size`."""
         return size * 2 // 3 if self.small_first else size

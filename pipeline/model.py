@@ -179,7 +179,8 @@ def _check_share_of_first_step(settings: TrainSettings, steps: int) -> None:
         most = math.floor(1e3 * _SHARE_OF_FIRST_STEP ** (1.0 / max(steps - 1, 1))) / 1e3
         raise UserError(
             f"train.weight_average, {settings.weight_average:g}, reaches back to the first of the "
-            f"{steps} steps of this training; set it to {most:g} or less, or train longer."
+            f"{steps} steps after which this training may end; set it to {most:g} or less, or train"
+            " longer, by train.epochs and train.early_stopping_patience (0 is without)."
         )
 
 

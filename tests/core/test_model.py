@@ -1,5 +1,7 @@
 """The network: shapes, shortcuts, the flip average, and the temperature in its last layer."""
 
+from contextlib import nullcontext
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from scipy import special
 
 from pipeline import temperature
 from pipeline.config import TrainSettings
+from pipeline.errors import UserError
 from pipeline.model import LOGITS_LAYER, averaged, build_model, build_optimizer
 
 _SIDE = 24
@@ -116,6 +119,16 @@ def test_the_temperature_is_found_that_the_labels_were_drawn_at(true_temperature
     assert found == pytest.approx(true_temperature, rel=0.1)
 
 
+def test_a_network_without_an_error_is_as_sure_as_that_many_examples_allow() -> None:
+    network, images = _linear(), _images(200)
+    logits = network.predict(images, verbose=0).astype(float)
+    labels = np.eye(_CLASSES, dtype=np.float32)[logits.argmax(axis=1)]
+    batches = tf.data.Dataset.from_tensor_slices((images, labels)).batch(100)
+    found = temperature.fit(network, batches)
+    confidence = special.softmax(logits / found, axis=1).max(axis=1)
+    assert 0.97 < confidence.mean() < 0.995
+
+
 @pytest.mark.parametrize("flip", [False, True])
 def test_folding_divides_the_logits_and_changes_no_prediction(flip: bool) -> None:
     network, images = _network(), _images()
@@ -125,6 +138,30 @@ def test_folding_divides_the_logits_and_changes_no_prediction(flip: bool) -> Non
     after = exported(images).numpy()
     assert np.allclose(after, before / 1.7, atol=1e-6)
     assert np.array_equal(after.argmax(axis=1), before.argmax(axis=1))
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_a_mean_is_divided_by_its_temperature(flip: bool) -> None:
+    network, images = _network(), _images()
+    divided = averaged([network], flip=flip, temperature=1.7)
+    expected = averaged([network], flip=flip)(images).numpy() / 1.7
+    np.testing.assert_allclose(divided(images), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("patience", "small_first", "refused"), [(0, 0.0, False), (3, 0.0, True), (3, 0.5, False)]
+)
+def test_a_mean_of_weights_must_forget_the_first_ones_before_a_training_may_end(
+    patience: int, small_first: float, refused: bool
+) -> None:
+    settings = TrainSettings(
+        weight_average=0.95,
+        epochs=20,
+        early_stopping_patience=patience,
+        small_first=small_first,
+    )
+    with pytest.raises(UserError, match="40 steps") if refused else nullcontext():
+        build_optimizer(settings, steps_per_epoch=10)
 
 
 @pytest.mark.parametrize("warmup", [0.0, 1.0])
