@@ -51,6 +51,5 @@ def one_sentence(log: str) -> Iterator[None]:
         traceback.print_exc()
         first = str(error).strip().splitlines() or [""]
         raise ComponentError(
-            f"The run failed: {type(error).__name__}: {first[0][:300]}. "
-            f"{log} has the whole of it."
+            f"The run failed: {type(error).__name__}: {first[0][:300]}. {log} has the whole of it."
         ) from None
