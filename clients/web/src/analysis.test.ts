@@ -20,6 +20,24 @@ function scene() {
   };
 }
 
+test("a face has the names of what it was told, whatever is told of the next", async () => {
+  const { frame, detector } = scene();
+  const answers = [["happy", "sad"], ["bored"]];
+  const server: Classifier = {
+    name: "server",
+    async classify() {
+      const labels = answers.shift()!;
+      return { labels, probabilities: [Float32Array.from(labels, () => 1 / labels.length)] };
+    },
+    delete() {},
+  };
+  const analysis = new Analysis(detector, server, SIZE);
+  const [first] = await analysis.still(frame);
+  const [second] = await analysis.still(frame);
+  expect(first!.track.labels).toEqual(["happy", "sad"]);
+  expect(second!.track.labels).toEqual(["bored"]);
+});
+
 test("a still picture waits 1, 2, 4, 8 and 8 seconds for a server that is away", async () => {
   const { frame, detector } = scene();
   let isThere = false;

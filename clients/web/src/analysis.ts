@@ -14,8 +14,6 @@ export interface Face {
 
 /** From a frame to faces with probabilities. */
 export class Analysis {
-  /** Class names, once the classifier has answered. */
-  labels: string[] = [];
   /** What the server answered last, if that was a failure. */
   serverError = "";
   /** Seconds from a frame to its label, the last time. */
@@ -68,7 +66,11 @@ export class Analysis {
 
   /** Keeps what is under way, for `close` to wait for. */
   private noting(faces: Promise<Face[]>): Promise<Face[]> {
-    this.looking = faces.catch(() => undefined);
+    const before = this.looking;
+    this.looking = faces.then(
+      () => before,
+      () => before,
+    );
     return faces;
   }
 
@@ -99,9 +101,9 @@ export class Analysis {
   private async ask(faces: Face[], started: number): Promise<void> {
     try {
       const answer = await this.classifier.classify(faces.map(({ crop }) => crop));
-      this.labels = answer.labels;
       faces.forEach(({ track }, i) => {
         smooth(track, answer.probabilities[i]!, now());
+        track.labels = answer.labels;
       });
       this.latency = now() - started;
       this.serverError = "";

@@ -15,7 +15,7 @@ export class FaceList {
     private readonly size: number,
   ) {}
 
-  show(faces: Face[], labels: string[], language: Language): void {
+  show(faces: Face[], language: Language): void {
     const shown = faces.slice(0, MOST_CARDS);
     for (const [id, card] of this.cards) {
       if (shown.some(({ track }) => track.id === id)) continue;
@@ -25,7 +25,7 @@ export class FaceList {
     shown.forEach((face, i) => {
       const card = this.cards.get(face.track.id) ?? new Card(this.size);
       this.cards.set(face.track.id, card);
-      card.show(face, labels, language);
+      card.show(face, language);
       if (this.list.children[i] !== card.item) {
         this.list.insertBefore(card.item, this.list.children[i] ?? null);
       }
@@ -48,20 +48,23 @@ class Card {
     this.item.append(this.crop, this.label, this.table);
   }
 
-  show({ track, crop }: Face, labels: string[], language: Language): void {
+  show({ track, crop }: Face, language: Language): void {
     this.crop.setAttribute("aria-label", message(language, "modelSees", { id: track.id }));
     const image = new ImageData(this.size, this.size);
     for (const [i, value] of crop.entries()) image.data.set([value, value, value, 255], 4 * i);
     this.crop.getContext("2d")!.putImageData(image, 0, 0);
-    if (!track.probabilities) {
-      this.label.textContent = message(language, "waiting");
+    const { probabilities, labels } = track;
+    if (!probabilities || !labels) {
+      setText(this.label, message(language, "waiting"));
+      delete this.item.dataset.label;
+      this.showBars(new Float32Array(), [], 0);
       return;
     }
-    const top = argmax(track.probabilities);
+    const top = argmax(probabilities);
     const names = labels.map((label) => className(language, label));
     this.item.dataset.label = labels[top];
     setText(this.label, names[top]!);
-    this.showBars(track.probabilities, names, top);
+    this.showBars(probabilities, names, top);
   }
 
   private showBars(probabilities: Float32Array, names: string[], top: number): void {

@@ -9,8 +9,8 @@ import { type Manifest, type Precision, PushedModel } from "./pushed_model";
 import type { Accelerator } from "./runtime";
 import { type Endpoint, ServedModel } from "./serving";
 import { openCamera, openPicture, openVideo, SourceError } from "./sources";
-import { drawStage } from "./stage";
-import { argmax } from "./tracking";
+import { clearStage, drawStage } from "./stage";
+import { likeliest, type Track } from "./tracking";
 
 /** The page: controls, the source that is open, and what is shown of it. */
 export class Page {
@@ -23,7 +23,8 @@ export class Page {
   private isCamera = false;
   /** How many times a model was chosen. */
   private loads = 0;
-  private faces: Face[] = [];
+  /** Of the source that is open; undefined until it was looked at. */
+  private faces: Face[] | undefined;
   private notice: [MessageKey, Record<string, string>] | undefined;
   private readonly player = new Player(
     (frame, isMoving) => (isMoving ? this.analysis!.moving(frame) : this.analysis!.still(frame)),
@@ -39,7 +40,7 @@ export class Page {
       this.language = this.language === "en" ? "zh" : "en";
       localStorage.setItem("language", this.language);
       this.translate();
-      if (this.player.isOpen) this.render();
+      this.render();
     });
   }
 
@@ -67,8 +68,6 @@ export class Page {
     }
     this.listen();
     await this.loadModel();
-    for (const control of controls()) control.disabled = control.id === "pause";
-    this.translate();
   }
 
   /** Tells that no model can be used. */
@@ -91,7 +90,7 @@ export class Page {
       this.player.togglePause();
       this.translate();
     });
-    element("mirror").addEventListener("change", () => this.player.isOpen && this.render());
+    element("mirror").addEventListener("change", () => this.render());
     const frame = element("frame");
     document.addEventListener("dragover", (event) => {
       event.preventDefault();
@@ -124,11 +123,38 @@ export class Page {
       this.classifier = classifier;
       this.analysis = analysis;
       this.say();
-      void this.player.playAgain();
+      this.forget();
+      void this.player.play();
     } catch (error) {
+      if (load !== this.loads) return;
       this.showModelError(error);
     }
+    this.enable();
     this.translate();
+  }
+
+  /** Enables what is of use: without a model, only the choice of one. */
+  private enable(): void {
+    for (const control of controls()) {
+      control.disabled = !this.analysis && !(control instanceof HTMLSelectElement);
+    }
+    element<HTMLButtonElement>("pause").disabled = !this.player.video;
+  }
+
+  /** Takes back what the model before said of what is shown. */
+  private forget(): void {
+    if (this.faces) {
+      this.faces = this.faces.map((face) => ({
+        ...face,
+        track: { ...face.track, probabilities: undefined },
+      }));
+      this.render();
+    } else {
+      this.list.show([], this.language);
+      clearStage(element("stage"));
+      element("no-face").hidden = true;
+      element("placeholder").hidden = this.player.isOpen;
+    }
   }
 
   private openFile(file: File | undefined): void {
@@ -151,16 +177,17 @@ export class Page {
     }
     this.isCamera = isCamera;
     element<HTMLInputElement>("mirror").checked = isCamera;
-    element<HTMLButtonElement>("pause").disabled = !this.player.video;
     element("placeholder").hidden = true;
+    this.enable();
     this.translate();
     await this.player.play();
   }
 
   private close(): void {
     this.player.close();
+    this.faces = undefined;
     this.isCamera = false;
-    element<HTMLButtonElement>("pause").disabled = true;
+    this.enable();
     this.say();
     this.translate();
   }
@@ -174,47 +201,43 @@ export class Page {
     this.faces = faces;
     this.render();
     // A moving picture asks again by itself, and without a face there is nothing to ask.
-    if (this.analysis?.serverError && !this.player.video && faces.length > 0) {
-      this.player.playAgainAfter(this.analysis.pause);
+    if (this.analysis?.serverError && !this.player.isMoving && faces.length > 0) {
+      this.player.playAfter(this.analysis.pause);
     }
   }
 
   private render(): void {
-    const { labels, serverError, latency } = this.analysis!;
-    const tags = this.faces.map((face) => ({ face, text: this.describe(face) }));
+    const { faces } = this;
+    if (!faces) return;
+    const { serverError, latency } = this.analysis!;
+    const tags = faces.map((face) => ({ face, text: this.describe(face.track) }));
     drawStage(
       element("stage"),
       this.player.frame,
       tags,
       element<HTMLInputElement>("mirror").checked,
     );
-    this.list.show(this.faces, labels, this.language);
-    element("no-face").hidden = this.faces.length > 0;
+    this.list.show(faces, this.language);
+    element("no-face").hidden = faces.length > 0;
     if (serverError) this.say("serverGone", { reason: serverError });
     else if (this.notice?.[0] === "serverGone") this.say();
-    const top = this.faces[0]?.track.probabilities;
-    const key = top ? labels[argmax(top)]! : this.faces.length > 0 ? "" : "none";
-    if (key) this.announcer.announce(key + this.language, this.summarize(), performance.now());
+    const [first, ...others] = faces;
+    const key = first ? likeliest(first.track)?.label : "none";
+    if (key) {
+      const text = first ? this.describe(first.track, others.length) : this.text("noFace");
+      this.announcer.announce(key + this.language, text, performance.now());
+    }
     const ms = Math.round(1000 * latency);
     const fps = this.player.framesPerSecond.toFixed(0);
     element("rate").textContent = this.player.video ? this.text("rate", { fps, ms }) : "";
   }
 
-  private describe({ track }: Face): string {
-    const { probabilities } = track;
-    if (!probabilities) return this.text("waiting");
-    const top = argmax(probabilities);
-    const label = className(this.language, this.analysis!.labels[top]!);
-    return this.text("announce", { label, percent: Math.round(100 * probabilities[top]!) });
-  }
-
-  private summarize(): string {
-    const first = this.faces[0]?.track.probabilities;
-    if (!first) return this.text("noFace");
-    const top = argmax(first);
-    const label = className(this.language, this.analysis!.labels[top]!);
-    const percent = Math.round(100 * first[top]!);
-    const more = this.faces.length - 1;
+  /** @param more how many faces there are besides. */
+  private describe(track: Track, more = 0): string {
+    const top = likeliest(track);
+    if (!top) return this.text("waiting");
+    const label = className(this.language, top.label);
+    const percent = Math.round(100 * top.probability);
     return this.text(more > 0 ? "announceMany" : "announce", { label, percent, more });
   }
 

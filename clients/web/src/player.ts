@@ -10,13 +10,15 @@ export class Player {
   /** Smoothed; 0 for a still picture. */
   framesPerSecond = 0;
   private source: Source | undefined;
-  /** Counts what was opened and closed, so that what is late knows that its time is over. */
+  /**
+   * Counts what was opened, closed and looked at anew, so that what is late knows that its time is over.
+   */
   private turn = 0;
   private lastFrame = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * @param look finds the faces of a frame.
+   * @param look finds the faces of a frame; a paused video's does not move.
    * @param show is given the faces of `frame`.
    */
   constructor(
@@ -30,6 +32,11 @@ export class Player {
 
   get isPaused(): boolean {
     return this.video?.paused ?? false;
+  }
+
+  /** Whether frames follow by themselves. */
+  get isMoving(): boolean {
+    return this.video !== undefined && !this.isPaused;
   }
 
   /** The video that plays, a camera's too. */
@@ -64,35 +71,46 @@ export class Player {
     this.lastFrame = 0;
   }
 
-  /** Looks at a still picture once, at a moving one until it is closed. */
+  /**
+   * Looks at a still picture once, at a moving one until it is closed, in place of a look that is under
+   * way, such as another model's.
+   */
   async play(): Promise<void> {
-    const { turn, source, video } = this;
+    const { source, video } = this;
     if (!source) return;
     clearTimeout(this.timer);
+    const turn = ++this.turn;
+    let isMoving = this.isMoving;
     do {
       drawFrame("picture" in source ? source.picture : source.moving.video, this.frame);
-      const faces = await this.look(this.frame, video !== undefined);
+      const faces = await this.look(this.frame, isMoving).catch((error: unknown) => {
+        if (turn === this.turn) throw error;
+        return [];
+      });
       if (turn !== this.turn) return;
       if (video) this.count(performance.now());
       this.show(faces);
       if (video) await nextFrame(video);
+      // A video that was paused has gone on.
+      isMoving = true;
     } while (video && turn === this.turn);
   }
 
-  /** Looks at a still picture again, as with another model; a moving one does that by itself. */
-  async playAgain(): Promise<void> {
-    if (!this.video) await this.play();
-  }
-
-  /** Looks at a still picture again in some seconds, unless it is looked at or closed before. */
-  playAgainAfter(seconds: number): void {
+  /** Plays in some seconds, unless something else is played or closed before. */
+  playAfter(seconds: number): void {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => void this.playAgain(), 1000 * seconds);
+    this.timer = setTimeout(() => void this.play(), 1000 * seconds);
   }
 
   togglePause(): void {
-    if (this.video?.paused) void this.video.play();
-    else this.video?.pause();
+    const { video } = this;
+    if (!video) return;
+    if (video.paused) {
+      void video.play();
+      void this.play();
+    } else {
+      video.pause();
+    }
   }
 
   private count(now: number): void {

@@ -30,6 +30,10 @@ export function drawStage(
   }
 }
 
+export function clearStage(stage: HTMLCanvasElement): void {
+  stage.getContext("2d")!.clearRect(0, 0, stage.width, stage.height);
+}
+
 function drawBox(
   context: CanvasRenderingContext2D,
   left: number,

@@ -18,8 +18,10 @@ export interface Track {
   seen: number;
   /** In how many frames it was found. */
   hits: number;
-  /** Smoothed over time, in the order of the classifier's labels; undefined before the first answer. */
+  /** Smoothed over time, in the order of `labels`; undefined before the first answer. */
   probabilities?: Float32Array;
+  /** Class names, from the classifier that answered. */
+  labels?: string[];
   /** When `probabilities` were last updated. */
   classified?: number;
 }
@@ -91,6 +93,14 @@ export function smooth(track: Track, probabilities: Float32Array, now: number): 
     track.probabilities = before.map((value, i) => value + weight * (probabilities[i]! - value));
   }
   track.classified = now;
+}
+
+/** What a face most likely shows; undefined before the first answer. */
+export function likeliest(track: Track): { label: string; probability: number } | undefined {
+  const { labels, probabilities } = track;
+  if (!labels || !probabilities) return undefined;
+  const top = argmax(probabilities);
+  return { label: labels[top]!, probability: probabilities[top]! };
 }
 
 /** Index of the largest value. */
