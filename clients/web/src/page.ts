@@ -143,6 +143,7 @@ export class Page {
 
   /** Takes back what the model before said of what is shown. */
   private forget(): void {
+    this.announcer.reset();
     if (this.faces) {
       this.faces = this.faces.map((face) => ({
         ...face,
@@ -185,6 +186,7 @@ export class Page {
 
   private close(): void {
     this.player.close();
+    this.announcer.reset();
     this.faces = undefined;
     this.isCamera = false;
     this.enable();
@@ -225,7 +227,7 @@ export class Page {
     const key = first ? likeliest(first.track)?.label : "none";
     if (key) {
       const text = first ? this.describe(first.track, others.length) : this.text("noFace");
-      this.announcer.announce(key + this.language, text, performance.now());
+      this.announcer.announce(key + this.language, text);
     }
     const ms = Math.round(1000 * latency);
     const fps = this.player.framesPerSecond.toFixed(0);

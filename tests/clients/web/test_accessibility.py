@@ -29,6 +29,16 @@ _CONTRASTS = """() => {
   });
 }"""
 
+# Keeps what the live region says from now on, until that is something.
+_NOTE_WHAT_IS_TOLD = """() => {
+  const region = document.getElementById("announcement");
+  const texts = [];
+  window.told = new Promise((done) => {
+    const note = () => texts.push(region.textContent) && region.textContent && done(texts);
+    new MutationObserver(note).observe(region, { childList: true });
+  });
+}"""
+
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_has_contrast(page: Page, photograph: Path, scheme: Literal["light", "dark"]) -> None:
@@ -86,3 +96,16 @@ def test_the_language_is_switched_and_kept(page: Page, photograph: Path) -> None
     expect(page.locator(".face h3")).to_have_text(names[face.label])
     page.reload()
     expect(page.locator("#camera")).to_have_text("摄像头")
+
+
+def test_a_second_picture_is_told_though_its_label_is_the_same(
+    page: Page, photograph: Path
+) -> None:
+    page.set_input_files("#file", photograph)
+    [face] = faces(page)
+    told = page.locator("#announcement")
+    expect(told).to_contain_text(f"{face.label}, ")
+    text = told.inner_text()
+    page.evaluate(_NOTE_WHAT_IS_TOLD)
+    page.set_input_files("#file", photograph)
+    assert page.evaluate("told") == ["", text]
