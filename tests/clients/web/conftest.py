@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import skimage.data
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from clients.web.build import build
 from clients.web.model_folder import ModelFolder
@@ -107,6 +107,8 @@ def camera_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def playwright() -> Iterator[Playwright]:
     if not CHROMIUM:
         pytest.skip("Chromium is not installed")
+    # As long as a page may take on a busy machine, where the default is 5 s.
+    expect.set_options(timeout=30_000)
     with sync_playwright() as running:
         yield running
 
