@@ -159,7 +159,13 @@ _LEAST = {
     "max_image_pixels": 1,
     "max_concurrent_requests": 1,
 }
-_MOST = {"max_request_bytes": channel_arguments.INT_MAX}
+_MOST = {
+    "max_request_bytes": channel_arguments.INT_MAX,
+    # TensorFlow's ConfigProto holds them in an int32.
+    "tensorflow_session_parallelism": 2**31 - 1,
+    "tensorflow_intra_op_parallelism": 2**31 - 1,
+    "tensorflow_inter_op_parallelism": 2**31 - 1,
+}
 
 
 class _Parser(argparse.ArgumentParser):

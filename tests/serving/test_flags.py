@@ -86,6 +86,10 @@ def test_an_unsupported_flag_is_refused_by_name(name: str) -> None:
         ([BASE, "--monitoring_config_file=/m"], "needs --rest_api_port"),
         ([BASE, "--max_instances=0"], "--max_instances must be at least 1"),
         (
+            [BASE, "--tensorflow_intra_op_parallelism=2147483648"],
+            "--tensorflow_intra_op_parallelism must be at most 2147483647.",
+        ),
+        (
             [BASE, "--max_request_bytes=2147483648"],
             "--max_request_bytes must be at most 2147483647.",
         ),
