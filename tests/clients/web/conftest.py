@@ -103,7 +103,8 @@ def camera_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+# Playwright keeps an event loop running in this thread, in which tests elsewhere start their own.
+@pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
     if not CHROMIUM:
         pytest.skip("Chromium is not installed")
@@ -113,7 +114,7 @@ def playwright() -> Iterator[Playwright]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(playwright: Playwright, camera_file: Path) -> Iterator[Browser]:
     """Chromium with a fake camera that shows the photograph."""
     flags = [*FLAGS, f"--use-file-for-fake-video-capture={camera_file}"]
