@@ -11,10 +11,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from serving.flags import ServerOptions
-from serving.grpc_server import GrpcServer
 from serving.reflection import STREAMS
 from tests.serving.clients import DEADLINE_SECONDS
+from tests.serving.single_thread import channel_to
 
 NO_CALLS: Any = None
 """What models would answer with; only health and reflection are asked here."""
@@ -23,13 +22,8 @@ NO_CALLS: Any = None
 @pytest.fixture
 def channel() -> Iterator[grpc.Channel]:
     """To a server with a single thread for calls."""
-    options = ServerOptions(port=0, ports_file="ports.json", grpc_max_threads=1)
-    server = GrpcServer(NO_CALLS, options, None)
-    server.set_ready(True)
-    server.start()
-    with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+    with channel_to(NO_CALLS) as channel:
         yield channel
-    server.stop(0.0)
 
 
 class Stream:

@@ -16,8 +16,6 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from serving.deadline import Deadline
 from serving.errors import ServingError, StatusCode
-from serving.flags import ServerOptions
-from serving.grpc_server import GrpcServer
 from serving.metrics import Metrics
 from serving.request_log import RequestLog
 from serving.server_core import ServerCore
@@ -25,6 +23,7 @@ from serving.version_manager import VersionManager
 from serving.version_status import RetryPolicy
 from tests.serving.clients import DEADLINE_SECONDS
 from tests.serving.fake_loads import WAIT_SECONDS, FakeLoads, push
+from tests.serving.single_thread import channel_to
 
 SOON = 0.05
 """Seconds until a deadline that is meant to pass."""
@@ -147,14 +146,8 @@ def test_a_reload_nobody_waits_for_while_another_is_applied_changes_nothing(
 @pytest.fixture
 def channel(core: ServerCore) -> Iterator[grpc.Channel]:
     """To a server with a single thread for calls."""
-    calls: Any = SimpleNamespace(core=core)
-    options = ServerOptions(port=0, ports_file="ports.json", grpc_max_threads=1)
-    server = GrpcServer(calls, options, None)
-    server.set_ready(True)
-    server.start()
-    with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+    with channel_to(SimpleNamespace(core=core)) as channel:
         yield channel
-    server.stop(0.0)
 
 
 def test_reloads_that_wait_take_no_thread_of_the_other_calls(
