@@ -161,10 +161,10 @@ _LEAST = {
 }
 _MOST = {
     "max_request_bytes": channel_arguments.INT_MAX,
-    # TensorFlow's ConfigProto holds them in an int32.
-    "tensorflow_session_parallelism": 2**31 - 1,
-    "tensorflow_intra_op_parallelism": 2**31 - 1,
-    "tensorflow_inter_op_parallelism": 2**31 - 1,
+    # ConfigProto holds them in as many bits.
+    "tensorflow_session_parallelism": channel_arguments.INT_MAX,
+    "tensorflow_intra_op_parallelism": channel_arguments.INT_MAX,
+    "tensorflow_inter_op_parallelism": channel_arguments.INT_MAX,
 }
 
 
