@@ -110,6 +110,8 @@ export class Player {
       void this.play();
     } else {
       video.pause();
+      // In full: of a moving picture, an answer that is late is for a later frame.
+      void this.play();
     }
   }
 

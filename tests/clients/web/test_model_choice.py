@@ -147,11 +147,15 @@ def test_without_a_model_nothing_but_a_model_can_be_chosen(
         expect(page.locator("#notice")).to_have_text("", timeout=A_LOAD)
         page.set_input_files("#file", photograph)
         assert len(faces(page)) == 1
-        # The model that runs goes on when another one fails.
+        # The model that runs goes on when another one fails, and that one can be chosen again.
         page.select_option("#model", "float32")
         expect(page.locator("#notice")).to_contain_text("could not be loaded", timeout=A_LOAD)
+        expect(page.locator("#model")).to_have_value("int8")
         expect(page.locator("#camera")).to_be_enabled()
         assert len(faces(page)) == 1
+        page.unroute("**/model_float32.tflite", not_found)
+        page.select_option("#model", "float32")
+        expect(page.locator("#backend")).to_contain_text("float32", timeout=A_LOAD)
 
 
 def test_a_model_that_fails_after_another_was_chosen_says_nothing(page: Page) -> None:
