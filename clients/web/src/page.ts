@@ -23,6 +23,8 @@ export class Page {
   private isCamera = false;
   /** How many times a model was chosen. */
   private loads = 0;
+  /** What was chosen of each select when the model that runs was loaded. */
+  private loaded: Map<HTMLSelectElement, string> | undefined;
   /** Of the source that is open; undefined until it was looked at. */
   private faces: Face[] | undefined;
   private notice: [MessageKey, Record<string, string>] | undefined;
@@ -105,8 +107,9 @@ export class Page {
   }
 
   private async loadModel(): Promise<void> {
-    const choice = element<HTMLSelectElement>("model").value;
-    const accelerator = element<HTMLSelectElement>("accelerator").value as Accelerator;
+    const selects = ["model", "accelerator"].map((id) => element<HTMLSelectElement>(id));
+    const chosen = new Map(selects.map((select) => [select, select.value]));
+    const [choice, accelerator] = [...chosen.values()] as [string, Accelerator];
     this.say("loading");
     const load = ++this.loads;
     try {
@@ -122,12 +125,17 @@ export class Page {
       if (load !== this.loads) return;
       this.classifier = classifier;
       this.analysis = analysis;
+      this.loaded = chosen;
       this.say();
       this.forget();
       void this.player.play();
     } catch (error) {
       if (load !== this.loads) return;
       this.showModelError(error);
+      // The model before goes on, and the one that failed can be chosen again.
+      this.loaded?.forEach((value, select) => {
+        select.value = value;
+      });
     }
     this.enable();
     this.translate();

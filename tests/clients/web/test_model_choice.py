@@ -111,6 +111,17 @@ def test_a_paused_camera_shows_what_the_chosen_model_says(page: Page) -> None:
     page.wait_for_selector(BORED)
 
 
+def test_a_camera_that_is_paused_while_a_server_is_asked_shows_what_it_says(page: Page) -> None:
+    held = Held(page, SERVER)
+    page.select_option("#model", "server")
+    with page.expect_request(SERVER):
+        page.click("#camera")
+    page.click("#pause")
+    page.route(SERVER, say_bored)
+    say_bored(held.routes[0])
+    page.wait_for_selector(BORED)
+
+
 def test_a_server_that_is_gone_is_asked_again_of_a_paused_camera(page: Page) -> None:
     page.click("#camera")
     faces(page)
