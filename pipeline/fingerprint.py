@@ -19,7 +19,7 @@ _PACKAGES = ("pipeline", "components", "serving")
 # Settings are passed by value, and values are parameters already: a new default is seen, while a
 # new setting of one component, or a check of it, leaves the others' results valid. What public
 # methods make of the values is code like any other.
-_DECLARATIONS = frozenset({"pipeline.config"})
+_DECLARATIONS = "pipeline.config"
 
 
 def code_fingerprint(module: str) -> str:
@@ -47,8 +47,10 @@ def code_fingerprint(module: str) -> str:
             foreign.add(name.partition(".")[0])
         elif name not in reached:
             reached.add(name)
-            if name not in _DECLARATIONS:
-                waiting.extend(_imports(name))
+            imported = _imports(name)
+            if _is_declaration(name):
+                imported = {other for other in imported if _is_declaration(other)}
+            waiting.extend(imported)
     code = {name: _dumped(name) for name in sorted(reached)}
     return value_fingerprint([code, _versions(foreign)])
 
@@ -100,7 +102,7 @@ def _tree(module: str) -> ast.Module:
 
 def _dumped(module: str) -> list[str]:
     tree = _tree(module)
-    if module not in _DECLARATIONS:
+    if not _is_declaration(module):
         return [ast.dump(tree)]
     return [
         f"{owner.name}: {ast.dump(method)}"
@@ -109,6 +111,10 @@ def _dumped(module: str) -> list[str]:
         for method in owner.body
         if isinstance(method, ast.FunctionDef) and not method.name.startswith("_")
     ]
+
+
+def _is_declaration(module: str) -> bool:
+    return f"{module}.".startswith(f"{_DECLARATIONS}.")
 
 
 def _is_text(statement: ast.stmt) -> bool:

@@ -12,7 +12,7 @@ PAGE = REPOSITORY / "docs" / "settings.md"
 _HEAD = """\
 # Settings
 
-Written from `pipeline/config.py` by `python -m pipeline.settings_table`. Set one with
+Written from `pipeline/config/` by `python -m pipeline.settings_table`. Set one with
 `--set section.key=value`, several in a TOML file with `--config`, or start from a profile in
 `pipeline/profiles/` with `--profile`.
 

@@ -200,7 +200,7 @@ class _WithKept(config.Settings):
 def test_a_word_or_a_number_is_one_setting_and_not_two(
     monkeypatch: pytest.MonkeyPatch, value: str, told: str
 ) -> None:
-    monkeypatch.setattr(config, "Settings", _WithKept)
+    monkeypatch.setattr("pipeline.config.settings.Settings", _WithKept)
     assert _refusal(f"kept.epochs={value}") == f"The setting kept.epochs can't be {told}"
 
 

@@ -15,7 +15,12 @@ Edit = Callable[[str, str], None]
 
 _TREE = {
     "pipeline/__init__.py": "",
-    "pipeline/config.py": """EPOCHS = 30
+    "pipeline/config/__init__.py": "from pipeline.config.train import EPOCHS, Train\n",
+    "pipeline/config/train.py": """import os
+
+from pipeline import unrelated
+
+EPOCHS = 30 * unrelated.LIMIT
 
 
 class Train:
@@ -160,16 +165,20 @@ def test_an_edit_elsewhere_does_not_count(edit: Edit, name: str) -> None:
 
 def test_declarations_of_settings_do_not_count_for_they_are_passed_by_value(edit: Edit) -> None:
     before = code_fingerprint("pipeline.top")
-    source = _TREE["pipeline/config.py"]
-    for old, new in (("= 30", "= 40"), ("EPOCHS\n", "EPOCHS\n    new: int = 1\n"), ("> 0", "> 1")):
+    source = _TREE["pipeline/config/train.py"]
+    for old, new in (
+        ("30", "40"),
+        ("EPOCHS\n", "EPOCHS\n    new: int = 1\n"),
+        ("> 0", "> 1"),
+    ):
         assert old in source
-        edit("pipeline/config.py", source.replace(old, new))
+        edit("pipeline/config/train.py", source.replace(old, new))
         assert code_fingerprint("pipeline.top") == before
 
 
 def test_what_settings_make_of_their_values_counts(edit: Edit) -> None:
     before = code_fingerprint("pipeline.top")
-    edit("pipeline/config.py", _TREE["pipeline/config.py"].replace("// 2", "// 3"))
+    edit("pipeline/config/train.py", _TREE["pipeline/config/train.py"].replace("// 2", "// 3"))
     assert code_fingerprint("pipeline.top") != before
 
 
@@ -205,7 +214,8 @@ _RUN_BY_NAME = {
         ("components/curated_schema_gen.py", {"DataGate"}),
         ("pipeline/preprocessing.py", {"Transform", "Trainer"}),
         ("pipeline/features.py", {"Transform", "Trainer", "ImageExampleGen", "DataGate"}),
-        ("pipeline/config.py", set()),
+        ("pipeline/config/__init__.py", set()),
+        ("pipeline/config/train.py", set()),
         ("pipeline/cli.py", set()),
         ("pipeline/report_page.py", set()),
     ],
