@@ -52,8 +52,8 @@ class ServingCheckSettings(Section):
 
     server: Literal["embedded", "docker", "off"] = Field(
         "embedded",
-        description="docker asks TensorFlow Serving itself, through TFX's InfraValidator, which takes "
-        "any answer over gRPC, in any time and memory.",
+        description="docker asks TensorFlow Serving itself, through TFX's InfraValidator, which "
+        "takes any answer over gRPC, in any time and memory.",
     )
     images: int = Field(
         64, ge=1, le=10_000, description="Images of the eval split asked over gRPC and over REST."
