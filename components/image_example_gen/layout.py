@@ -72,9 +72,9 @@ def find_layout(
 ) -> Layout:
     """Finds the split and class folders, below any number of folders that hold all the rest.
 
-    Splits are the shallowest folders named in `split_aliases` that have folders in them, classes
-    the folders in these. If only train is there, or no split at all, the content hash decides.
-    Without splits, classes are the shallowest folders of which there are two.
+    Splits are the shallowest folders named in `split_aliases` that have folders in them which are
+    not, classes the folders in these. If only train is there, or no split at all, the content hash
+    decides. Without splits, classes are the shallowest folders of which there are two.
 
     Args:
       names: Paths of the image candidates inside the source.
@@ -92,7 +92,9 @@ def find_layout(
         found = {
             splits[fold(path[depth])]
             for path in paths
-            if len(path) > depth + 1 and fold(path[depth]) in splits
+            if len(path) > depth + 1
+            and fold(path[depth]) in splits
+            and fold(path[depth + 1]) not in splits
         }
         if found:
             split_by: SplitBy = "content_hash" if found == {TRAIN_SPLIT} else "folders"

@@ -41,6 +41,18 @@ def test_folders_above_the_splits_do_not_matter(top: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["Training/Training/happy/1.jpg", "Test/Test/sad/2.jpg"],
+        ["Training/train/happy/1.jpg", "Training/test/sad/2.jpg"],
+        ["test/train/happy/1.jpg", "test/test/sad/2.jpg"],
+    ],
+)
+def test_a_folder_named_like_a_split_may_hold_the_splits(names: list[str]) -> None:
+    assert [place[:2] for place in places(*names)] == [("train", "happy"), ("eval", "sad")]
+
+
 def test_split_and_class_names_are_stripped_folded_and_unaliased() -> None:
     assert places("Training/ Anger/1.jpg", "PUBLICTEST/HAPPINESS/2.jpg") == [
         ("train", "angry", "Training"),
