@@ -3,6 +3,7 @@
 import hashlib
 import io
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ _EXIF_ORIENTATION = 0x0112
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 _JPEG_END = b"\xff\xd9"
+_JPEG_SCAN = 0xDA
 # Baseline, extended and progressive Huffman frames: what TensorFlow's decoder is sure to have.
 _JPEG_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 
@@ -144,7 +146,10 @@ def _has_signature(data: bytes) -> bool:
 def _has_end(image: Image.Image, data: bytes) -> bool:
     """Whether the end marker is there; Pillow does without one, TensorFlow does not."""
     if image.format == "JPEG":
-        return data.rfind(_JPEG_END) > data.rfind(b"\xff\xda")
+        scans = (at for marker, at in _jpeg_segments(data) if marker == _JPEG_SCAN)
+        scan = next(scans, data.rfind(b"\xff\xda"))
+        # A thumbnail in a segment before has an end of its own; what a scan is coded as never has.
+        return data.find(_JPEG_END, scan) >= 0
     return image.format != "PNG" or _PNG_END in data
 
 
@@ -162,16 +167,22 @@ def _is_plain(image: Image.Image, data: bytes) -> bool:
 
 def _jpeg_frame(data: bytes) -> int | None:
     """The marker of the frame header, which tells how a JPEG is coded (ITU-T T.81, table B.1)."""
+    markers = (marker for marker, _ in _jpeg_segments(data))
+    return next((m for m in markers if 0xC0 <= m <= 0xCF and m not in (0xC4, 0xC8, 0xCC)), None)
+
+
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yields marker and place of each segment up to the first scan."""
     position = 2
     while position + 4 <= len(data) and data[position] == 0xFF:
         marker = data[position + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return marker
         if marker == 0xFF:  # A fill byte.
             position += 1
             continue
+        yield marker, position
+        if marker == _JPEG_SCAN:
+            return
         position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    return None
 
 
 def _upright(image: Image.Image) -> Image.Image:

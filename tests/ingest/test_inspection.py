@@ -169,12 +169,13 @@ def test_hostile_bytes_are_judged_and_never_raise(data: st.DataObject) -> None:
     assert isinstance(result, AcceptedImage | Rejection)
 
 
-def test_bytes_after_the_end_of_an_image_are_not_stored() -> None:
-    for image_format in ("JPEG", "PNG"):
-        image = stored(drawn.encoded(1, image_format) + b"#!/bin/sh")
-        np.testing.assert_array_equal(
-            np.asarray(image), np.asarray(Image.open(io.BytesIO(drawn.encoded(1, image_format))))
-        )
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
+@pytest.mark.parametrize("trailer", [b"#!/bin/sh", b"\xff\xd9 \xff\xda", b"\xff\xda \xff\xd9"])
+def test_bytes_after_the_end_of_an_image_are_not_stored(image_format: str, trailer: bytes) -> None:
+    image = stored(drawn.encoded(1, image_format) + trailer)
+    np.testing.assert_array_equal(
+        np.asarray(image), np.asarray(Image.open(io.BytesIO(drawn.encoded(1, image_format))))
+    )
 
 
 def test_pixels_are_stored_losslessly() -> None:
