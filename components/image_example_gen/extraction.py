@@ -9,6 +9,7 @@ making a file takes the kernel longer than everything else about a small image.
 import hashlib
 import os
 import re
+import uuid
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -142,7 +143,8 @@ def _write_all(archive: Path, opened: zipfile.ZipFile, packs: list[_Pack], done:
 
 
 def _write(archive: Path, opened: zipfile.ZipFile, pack: _Pack, path: Path) -> None:
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    # Process ids repeat across containers that share a volume.
+    temporary = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
     try:
         with temporary.open("wb") as file:
             for member in pack.members:
