@@ -1,6 +1,7 @@
 """The files of a source, before any of them is opened, and the fingerprint over them."""
 
 import os
+import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,7 +60,7 @@ def list_folder(root: Path, max_files: int) -> list[SourceFile]:
     files = []
     for entry in _walk(os.fsencode(root)):
         name = os.path.relpath(entry.path, os.fsencode(root)).decode("utf-8", "replace")
-        rejection = rejection_by_name(name) if entry.is_file() else Rejection.NOT_A_FILE
+        rejection = rejection_by_name(name) if _is_file(entry) else Rejection.NOT_A_FILE
         files.append(SourceFile(name, entry.path, rejection=rejection))
         if len(files) > max_files:
             raise UserError(f"The data folder {root} holds more than {max_files:,} files.")
@@ -80,9 +81,10 @@ def fingerprint(path: Path) -> str:
         entries = [(os.fsencode(path.name), path.stat())]
     checksum = 0
     total_bytes = 0
-    for name, stat in sorted(entries, key=lambda entry: entry[0]):
-        total_bytes += stat.st_size
-        checksum = zlib.crc32(name + f"\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode(), checksum)
+    for name, status in sorted(entries, key=lambda entry: entry[0]):
+        total_bytes += status.st_size
+        said = f"\0{status.st_size}\0{status.st_mtime_ns}\0"
+        checksum = zlib.crc32(name + said.encode(), checksum)
     return f"num_files:{len(entries)},total_bytes:{total_bytes},checksum:{checksum:08x}"
 
 
@@ -103,8 +105,12 @@ def _walk(folder: bytes) -> Iterator[os.DirEntry[bytes]]:
             ) from None
 
 
+def _is_file(entry: os.DirEntry[bytes]) -> bool:
+    return stat.S_ISREG(_stat(entry).st_mode)
+
+
 def _stat(entry: os.DirEntry[bytes]) -> os.stat_result:
     try:
         return entry.stat()
-    except OSError:  # A broken link has no target to look at.
+    except OSError:  # A link that is broken, leads to itself or into a closed folder.
         return entry.stat(follow_symlinks=False)

@@ -43,6 +43,7 @@ def test_linked_files_count_and_linked_folders_are_not_entered(tmp_path: Path) -
     drawn.write_folder(tmp_path, {"happy/a.png": b"x"})
     (tmp_path / "happy/link.png").symlink_to(tmp_path / "happy/a.png")
     (tmp_path / "happy/broken.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "happy/itself.png").symlink_to("itself.png")
     (tmp_path / "happy/circle").symlink_to(tmp_path, target_is_directory=True)
     os.mkfifo(tmp_path / "happy/pipe.png")
     rejections = {file.name: file.rejection for file in list_folder(tmp_path, max_files=10)}
@@ -50,6 +51,7 @@ def test_linked_files_count_and_linked_folders_are_not_entered(tmp_path: Path) -
         "happy/a.png": None,
         "happy/link.png": None,
         "happy/broken.png": Rejection.NOT_A_FILE,
+        "happy/itself.png": Rejection.NOT_A_FILE,
         "happy/circle": Rejection.NOT_A_FILE,
         "happy/pipe.png": Rejection.NOT_A_FILE,
     }

@@ -81,8 +81,8 @@ def look(pattern: str) -> Seen:
     seen: Seen = {}
     for found in map(Path, glob.iglob(pattern)):  # noqa: PTH207 - the pattern is absolute.
         for file in found.rglob("*") if found.is_dir() else [found]:
-            # It may be moved away in the meantime.
-            with contextlib.suppress(FileNotFoundError):
+            # It may be moved away in the meantime, or be a link that leads to itself.
+            with contextlib.suppress(OSError):
                 status = file.stat()
                 if stat.S_ISREG(status.st_mode):
                     seen[str(file)] = [status.st_size, status.st_mtime_ns]
