@@ -79,10 +79,10 @@ def read_range(path: Path, lines: CsvRange) -> Iterator[tuple[int, list[str]]]:
         file.seek(lines.start)
         row = lines.first_row
         while file.tell() < lines.end:
-            text = file.readline().decode("utf-8", "replace")
-            if not text.strip():
+            line = file.readline()
+            if not line.strip():
                 continue
-            yield row, _fields(text)
+            yield row, _fields(line.decode("utf-8", "replace"))
             row += 1
 
 

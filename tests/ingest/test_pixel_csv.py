@@ -33,6 +33,16 @@ def test_ranges_together_hold_every_row_once(
     assert read == [(n, [str(n), f"{n} {n}", "Training"]) for n in range(1, rows + 1)]
 
 
+@pytest.mark.parametrize("blank", ["\u00a0", "\u3000", "\x1c"])
+def test_every_row_that_is_counted_is_read(tmp_path: Path, blank: str) -> None:
+    path = tmp_path / "fer2013.csv"
+    path.write_text(f"emotion,pixels,Usage\n0,1 2 3 4,Training\n{blank}\n \n1,1 2 3 4,Training\n")
+    table = scan_csv(path, 10)
+    rows = [row for lines in table.ranges for row in read_range(path, lines)]
+    assert [number for number, _ in rows] == [1, 2, 3]
+    assert table.rows == len(rows)
+
+
 def test_columns_may_stand_in_any_order_with_marks_and_crlf(tmp_path: Path) -> None:
     path = tmp_path / "fer2013.csv"
     path.write_bytes("\ufeffUsage, Pixels,emotion\r\nTraining,1 2 3 4,0\r\n".encode())
