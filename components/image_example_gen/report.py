@@ -10,6 +10,7 @@ from rich.text import Text
 
 from components.image_example_gen.rejections import Rejection
 from pipeline.errors import UserError
+from pipeline.features import UNLABELLED_SPLIT
 
 REPORT_FILE = "ingest_report.json"
 MAX_NAMES = 10_000
@@ -171,10 +172,13 @@ def check_report(report: IngestReport) -> None:
     )
     for split, counts in report.splits.items():
         if not counts.accepted:
-            raise UserError(
-                f"{told}, and none is left for the {split} split; images belong in class folders, "
-                "below train and test folders if the data are split."
+            advice = (
+                "give JPEG, PNG, BMP or WebP images"
+                if split == UNLABELLED_SPLIT
+                else "images belong in class folders, below train and test folders if the data are "
+                "split"
             )
+            raise UserError(f"{told}, and none is left for the {split} split; {advice}.")
         if counts.classes and len(counts.classes) < 2:
             raise UserError(
                 f"{told}, and the {split} split has only the class {next(iter(counts.classes))!r}; "

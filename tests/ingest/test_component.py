@@ -309,6 +309,9 @@ def test_user_mistakes_come_out_of_the_runner_as_one_sentence(
     no_eval = {n: data for n, data in drawn.labelled().items() if n.startswith("test")}
     with pytest.raises(UserError, match="none is left for the train split"):
         ingest(drawn.write_zip(tmp_path / "test.zip", no_eval))
+    photos = {"1.heic": b"x", "2.heic": b"y"}
+    with pytest.raises(UserError, match="unlabelled split; give JPEG, PNG, BMP or WebP images"):
+        ingest(drawn.write_folder(tmp_path / "photos", photos), unlabelled=True)
     with pytest.raises(UserError, match=r"leads out of the folder"):
         ingest(drawn.write_zip(tmp_path / "slip.zip", drawn.labelled() | {"../x.png": b""}))
     left = tmp_path / "workspace/pipeline_root/ImageExampleGen"
