@@ -6,12 +6,13 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pipeline import cores
 from pipeline.config import REPOSITORY
 from pipeline.errors import PipelineError
 
@@ -114,10 +115,9 @@ def seconds_per_step(epochs: list[list[float]]) -> float | None:
 
 def machine() -> dict[str, str | int | float]:
     """What a reader needs to know of the machine, and nothing that names it."""
-    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
-        "cores": len(affinity(0)) if affinity is not None else os.cpu_count() or 1,
+        "cores": cores.available(),
         "memory_gib": round(memory / 2**30, 1),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),

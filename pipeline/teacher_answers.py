@@ -1,6 +1,5 @@
 """A pushed model as a function that tf.data can map: from grey values to probabilities."""
 
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from tensorflow.python.grappler import tf_optimizer
 from components import edge_model
 from components.tflite_converter.conversion import freeze_pixels, with_float_pixels
 from components.tflite_evaluator.evaluation import TFLiteModel
+from pipeline import cores
 from pipeline.errors import UserError
 from pipeline.preprocessing import to_uint8
 from pipeline.signatures import read_labels
@@ -58,7 +58,7 @@ def load(folder: str, labels: list[str], size: int, in_bfloat16: bool) -> Answer
 
 
 def _tflite(path: Path, classes: int) -> tuple[int, Answer]:
-    model = TFLiteModel(path, threads=len(os.sched_getaffinity(0)))
+    model = TFLiteModel(path, threads=cores.available())
     # tf.data maps batches in parallel, and an interpreter answers one at a time.
     lock = threading.Lock()
 
