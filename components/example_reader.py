@@ -29,7 +29,7 @@ def sample_images(dataset: tf.data.Dataset, count: int, size: int, seed: int) ->
     Returns:
         uint8[m, size, size, 1] with m <= count.
     """
-    return _images(_draw(dataset, count, seed), size)
+    return _images(draw(dataset, count, seed), size)
 
 
 def sample_labelled(
@@ -46,7 +46,7 @@ def sample_labelled(
     Returns:
         uint8[m, size, size, 1] and m names, with m <= count.
     """
-    records = _draw(dataset, count, seed)
+    records = draw(dataset, count, seed)
     labels = _parse_labels(tf.constant(records, tf.string)).numpy()
     return _images(records, size), [label.decode() for label in labels]
 
@@ -64,8 +64,8 @@ def labelled_batches(
         yield images, [label.decode() for label in labels]
 
 
-def _draw(dataset: tf.data.Dataset, count: int, seed: int) -> list[bytes]:
-    """Draws records, each equally likely, in one pass and bounded memory.
+def draw(dataset: tf.data.Dataset, count: int, seed: int) -> list[bytes]:
+    """Draws records, each equally likely, in one pass and the memory of `count`.
 
     Algorithm R of Vitter, "Random Sampling with a Reservoir", ACM TOMS 11(1), 1985.
     """

@@ -12,7 +12,7 @@ from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils, path_utils
 
-from components.example_reader import split_dataset
+from components.example_reader import draw, split_dataset
 from components.serving_check.check import Bounds, check
 from components.serving_check.report import NOT_BLESSED_MODEL, ServingReport
 from pipeline.features import EVAL_SPLIT, IMAGE_KEY
@@ -20,7 +20,6 @@ from pipeline.features import EVAL_SPLIT, IMAGE_KEY
 BLESSED_KEY = "blessed"
 BLESSED_FILE = "INFRA_BLESSED"
 NOT_BLESSED_FILE = "INFRA_NOT_BLESSED"
-_SHUFFLE_BUFFER = 10_000
 _SEED = 1
 
 _Artifacts = dict[str, list[Artifact]]
@@ -71,9 +70,7 @@ def _report(input_dict: _Artifacts, exec_properties: dict[str, Any]) -> ServingR
 
 def sample_images(examples: list[Artifact], count: int) -> list[bytes]:
     """Encoded images of the eval split, the same ones each time."""
-    dataset = split_dataset(examples, EVAL_SPLIT)
-    shuffled = dataset.shuffle(_SHUFFLE_BUFFER, seed=_SEED, reshuffle_each_iteration=False)
     return [
         tf.train.Example.FromString(record).features.feature[IMAGE_KEY].bytes_list.value[0]
-        for record in shuffled.take(count).as_numpy_iterator()
+        for record in draw(split_dataset(examples, EVAL_SPLIT), count, _SEED)
     ]
