@@ -27,6 +27,7 @@ from pipeline import config
 from pipeline.config import REPOSITORY, TrainSettings
 from pipeline.errors import PipelineError, UserError
 from pipeline.fingerprint import value_fingerprint
+from pipeline.teacher import with_found_teacher
 from pipeline.workspace import Workspace
 
 
@@ -49,10 +50,12 @@ def main() -> int:
         measured = json.loads(results.read_text()) if results.exists() else {}
         for name, train in variants.items():
             key = f"{name}, {options.epochs} epochs"
+            found_train, teacher = with_found_teacher(train)
             # A profile that changed since makes other settings of the same variant.
-            fingerprint = value_fingerprint(train.model_dump())
+            dumped = train.model_dump() | ({"teacher": teacher} if teacher else {})
+            fingerprint = value_fingerprint(dumped)
             if measured.get(key, {}).get("settings") != fingerprint:
-                found = measure(workspace, train, settings.image.size)
+                found = measure(workspace, found_train, settings.image.size)
                 measured[key] = {"settings": fingerprint} | found
                 results.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
             print(f"{key}: {measured[key]}", flush=True)

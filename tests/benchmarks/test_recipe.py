@@ -11,6 +11,7 @@ from pipeline import config, lineage
 from pipeline.config import TrainSettings
 from pipeline.errors import UserError
 from pipeline.workspace import Workspace
+from tests.core.pushed import push
 
 _BASE = TrainSettings(validation_fraction=0.05)
 
@@ -64,6 +65,27 @@ def test_a_variant_is_measured_again_once_its_profile_has_changed(
 
     profiles = [config.load(profile) for profile in ("fer2013", "edge")]
     assert trained == [settings.train.filters for settings in profiles]
+
+
+def test_a_variant_is_taught_by_the_newest_version_and_measured_again_after_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variants, versions = tmp_path / "variants.toml", tmp_path / "expression"
+    variants.write_text(f"[taught]\nteacher = {str(versions)!r}\n")
+    taught = []
+
+    def measure(_workspace: object, settings: TrainSettings, _size: int) -> dict[str, float]:
+        taught.append(settings.teacher)
+        return {"val_accuracy": 0.4, "val_loss": 1.0, "accuracy": 0.5}
+
+    monkeypatch.setattr(recipe, "measure", measure)
+    monkeypatch.setattr("sys.argv", ["recipe", "--variants", str(variants)])
+    for version in ("1", "1", "2"):
+        if not (versions / version).exists():
+            push(versions / version, f"model {version}")
+        assert recipe.main() == 0
+
+    assert taught == [str(versions / "1"), str(versions / "2")]
 
 
 @pytest.mark.parametrize("made", [set(), {("ImageExampleGen", "examples")}])
