@@ -91,11 +91,6 @@ def artifact_of(message: Message, key: str) -> Message:
     return found
 
 
-def artifacts_of(message: Message) -> list[Message]:
-    """All artifacts of an ExecutorOutput, or of the inputs or outputs of an ExecutorInput."""
-    return [artifact for _, artifact in _each(message.get("artifacts", {}))]
-
-
 def write_output(executor_input: Message, executor_output: Message) -> None:
     """Writes an ExecutorOutput where the launcher looks for it."""
     path = Path(executor_input["outputs"]["outputFile"])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.kubeflow.executor_io import artifacts_of, for_tfx, from_tfx, local_path
+from orchestration.kubeflow.executor_io import for_tfx, from_tfx, local_path
 
 _EXAMPLES = {"instanceSchema": "title: tfx.Examples\n"}
 _MODEL = {"instanceSchema": "title: tfx.Model\n"}
@@ -65,7 +65,8 @@ def test_tfx_is_given_local_paths_and_its_own_types() -> None:
 def test_every_artifact_has_a_name_of_its_own() -> None:
     translated = _translated()
     sides = (translated["inputs"], translated["outputs"])
-    names = [artifact["name"] for side in sides for artifact in artifacts_of(side)]
+    listed = [each["artifacts"] for side in sides for each in side["artifacts"].values()]
+    names = [artifact["name"] for artifacts in listed for artifact in artifacts]
     assert len(names) == len(set(names)) == 2
 
 
