@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from components.image_example_gen.report import printable
 from pipeline.errors import UserError
 
 _CANDIDATE = "candidate"
@@ -73,7 +74,9 @@ def missed_thresholds(eval_dir: str) -> list[str]:
     ]
     if result.missing_thresholds:
         sentences.append("No threshold is set, so the model cannot be blessed.")
-    return sentences or ["The evaluation did not pass, and gives no reason."]
+    # Classes are named by folders, which a terminal may take for commands.
+    told = [printable(sentence) for sentence in sentences]
+    return told or ["The evaluation did not pass, and gives no reason."]
 
 
 def _scalars(eval_dir: str, is_diff: bool) -> dict[str, float]:

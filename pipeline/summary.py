@@ -103,7 +103,7 @@ def gate_rows(outcome: Outcome, settings: Settings) -> Iterator[tuple[str, str, 
     if recalls:
         label, recall = min(recalls.items(), key=lambda item: item[1])
         yield (
-            f"recall of the weakest class, {label}",
+            f"recall of the weakest class, {ingest_report.printable(label)}",
             f"{recall:.4f}",
             f"≥ {thresholds.class_recall:.4f}",
             recall >= thresholds.class_recall,

@@ -134,6 +134,16 @@ def test_worse_than_the_baseline_and_an_empty_slice_are_missed_thresholds(tmp_pa
     ]
 
 
+def test_names_of_classes_reach_no_terminal_as_commands(tmp_path: Path) -> None:
+    result = tfma.ValidationResult()
+    result.missing_slices.add().feature_values["name"] = "sad\x1b[2J"
+    with tf.io.TFRecordWriter(str(tmp_path / "validations.tfrecord")) as writer:
+        writer.write(result.SerializeToString())
+    assert missed_thresholds(str(tmp_path)) == [
+        r"No example was evaluated in the slice name=sad\x1b[2J."
+    ]
+
+
 def test_model_that_passes_missed_nothing(tmp_path: Path) -> None:
     assert missed_thresholds(evaluate(tmp_path, {"angry": 50, "happy": 40})) == []
 
