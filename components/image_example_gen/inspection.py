@@ -147,7 +147,7 @@ def _has_end(image: Image.Image, data: bytes) -> bool:
     """Whether the end marker is there; Pillow does without one, TensorFlow does not."""
     if image.format == "JPEG":
         scans = (at for marker, at in _jpeg_segments(data) if marker == _JPEG_SCAN)
-        scan = next(scans, data.rfind(b"\xff\xda"))
+        scan = next(scans, data.rfind(bytes((0xFF, _JPEG_SCAN))))
         # A thumbnail in a segment before has an end of its own; what a scan is coded as never has.
         return data.find(_JPEG_END, scan) >= 0
     return image.format != "PNG" or _PNG_END in data
