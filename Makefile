@@ -46,8 +46,10 @@ airflow: $(ENVIRONMENT) $(AIRFLOW_ENVIRONMENT) ## schedule the pipeline: Airflow
 	@$(AIRFLOW)/python $(AIRFLOW_PROJECT)/standalone.py --home .airflow/home \
 		--pipeline "$(WORKSPACE)/pipeline.json"
 
-test: $(ENVIRONMENT) ## run all tests, the end-to-end run included
-	@$(VENV)/python -m pytest $(ARGS)
+# File by file, since fixtures belong to files; a process takes up to 3 GB.
+test: $(ENVIRONMENT) ## run all tests, the end-to-end run included, a process a core (-n of ARGS)
+	@$(VENV)/python -m pytest -n logical --maxprocesses=4 --dist loadfile --no-loadscope-reorder \
+		$(ARGS)
 
 test-kubeflow: $(ENVIRONMENT) ## run the job compiled for Kubeflow Pipelines, task by task, as processes
 	@$(VENV)/python -m pytest -m slow tests/kubeflow $(ARGS)

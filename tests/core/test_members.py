@@ -24,9 +24,15 @@ def test_members_differ_in_their_seeds_alone() -> None:
     ]
 
 
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where runs go that differ in their training alone, so that what comes before it runs once."""
+    return tmp_path_factory.mktemp("drawn")
+
+
 @pytest.mark.parametrize("momentum", [0.0, 0.3], ids=["best epoch", "mean of weights"])
 def test_a_killed_training_goes_on_with_the_member_it_was_at(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, momentum: float
+    drawn: Path, monkeypatch: pytest.MonkeyPatch, momentum: float
 ) -> None:
     two = ["train.members=2", f"train.weight_average={momentum}", "train.calibrate=false"]
     settings = config.load(assignments=[*SMALL, *two])
@@ -52,8 +58,8 @@ def test_a_killed_training_goes_on_with_the_member_it_was_at(
     monkeypatch.setattr(training_loop, "fit", killed_once_in_the_second)
     monkeypatch.setattr(model, "averaged", watched)
     with pytest.raises(KilledError):
-        train(settings, tmp_path, Silent())
-    outputs = train(settings, tmp_path, Silent())
+        train(settings, drawn, Silent())
+    outputs = train(settings, drawn, Silent())
 
     seed = settings.train.seed
     assert trained == [(seed, [0]), (seed + 1, []), (seed, []), (seed + 1, [0])]
@@ -76,15 +82,15 @@ def spread(network: keras.Model, batches: tf.data.Dataset) -> float:
 
 @pytest.mark.parametrize("calibrate", ["false", "true"])
 def test_devices_get_the_first_members_alone_at_their_own_temperature(
-    tmp_path: Path, calibrate: str, monkeypatch: pytest.MonkeyPatch
+    drawn: Path, calibrate: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Small networks trained for a moment would all get the highest temperature there is.
     monkeypatch.setattr(temperature, "fit", spread)
     images = tf.constant(np.random.default_rng(0).integers(0, 256, (4, 16, 16, 1), np.uint8))
 
-    def answers(folder: Path, *assignments: str) -> dict[str, np.ndarray]:
+    def answers(*assignments: str) -> dict[str, np.ndarray]:
         settings = config.load(assignments=[*SMALL, f"train.calibrate={calibrate}", *assignments])
-        outputs = train(settings, folder, Silent())
+        outputs = train(settings, drawn, Silent())
         exported = tf.saved_model.load(f"{outputs['Trainer', 'model'].uri}/Format-Serving")
         return {
             name: exported.signatures[name](pixels=images)["probabilities"].numpy()
@@ -92,8 +98,8 @@ def test_devices_get_the_first_members_alone_at_their_own_temperature(
             if name in exported.signatures
         }
 
-    alone = answers(tmp_path / "alone")
-    several = answers(tmp_path / "several", "train.members=2", "train.device_members=1")
+    alone = answers()
+    several = answers("train.members=2", "train.device_members=1")
     assert list(alone) == ["pixels"]
     np.testing.assert_allclose(several["device_pixels"], alone["pixels"], atol=1e-4)
     assert not np.allclose(several["pixels"], several["device_pixels"], atol=1e-5)
