@@ -46,7 +46,7 @@ airflow: $(ENVIRONMENT) $(AIRFLOW_ENVIRONMENT) ## schedule the pipeline: Airflow
 	@$(AIRFLOW)/python $(AIRFLOW_PROJECT)/standalone.py --home .airflow/home \
 		--pipeline "$(WORKSPACE)/pipeline.json"
 
-# File by file, since fixtures belong to files; a process takes up to 3 GB.
+# File by file, since fixtures belong to files; a process and its children take up to 4 GB.
 test: $(ENVIRONMENT) ## run all tests, the end-to-end run included, a process a core (-n of ARGS)
 	@$(VENV)/python -m pytest -n logical --maxprocesses=4 --dist loadfile --no-loadscope-reorder \
 		$(ARGS)
