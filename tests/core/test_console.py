@@ -1,10 +1,8 @@
 """One stream for people: what libraries print goes to the log, from Python and from C alike."""
 
-import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,16 +25,6 @@ with quiet(Path(sys.argv[1])) as console:
     console.print("for people")
 print("after")
 """
-
-
-@pytest.fixture(autouse=True)
-def root_logger() -> Iterator[None]:
-    """`quiet` takes over the root logger for the rest of a process; here it is given back."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def test_what_libraries_print_goes_to_the_log_and_the_console_to_the_screen(tmp_path: Path) -> None:
