@@ -1,5 +1,9 @@
 """What a network computes with."""
 
+import os
+import platform
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,12 @@ from pipeline import precision, training_setup
 from pipeline.config import TrainSettings
 from pipeline.model import build_model
 from pipeline.train_record import read_train_settings, write_train_settings
+
+_CONVOLUTION = """
+import pipeline
+import tensorflow as tf
+tf.function(tf.nn.conv2d)(tf.ones((1, 8, 8, 8)), tf.ones((3, 3, 8, 8)), 1, "SAME")
+"""
 
 Machine = Callable[..., None]
 
@@ -112,3 +122,20 @@ def test_a_training_is_recorded_with_the_precision_that_was_found(
     machine("avx512_bf16")
     write_train_settings(tmp_path, _settings(), "")
     assert read_train_settings(tmp_path)["precision"] == "bfloat16"
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="TensorFlow decides on other machines")
+@pytest.mark.parametrize(("asked", "expected"), [(None, True), ("0", False)])
+def test_networks_compute_with_onednn_unless_told(asked: str | None, expected: bool) -> None:
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "ONEDNN_VERBOSE": "1"}
+    environment.pop("TF_ENABLE_ONEDNN_OPTS", None)
+    if asked is not None:
+        environment["TF_ENABLE_ONEDNN_OPTS"] = asked
+    told = subprocess.run(
+        [sys.executable, "-c", _CONVOLUTION],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ("exec,cpu,convolution" in told.stdout) is expected
