@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline import precision, training_setup
-from pipeline.config import TrainSettings
+from pipeline.config import REPOSITORY, TrainSettings
 from pipeline.model import build_model
 from pipeline.train_record import read_train_settings, write_train_settings
 
@@ -133,9 +133,11 @@ def test_networks_compute_with_onednn_unless_told(asked: str | None, expected: b
         environment["TF_ENABLE_ONEDNN_OPTS"] = asked
     told = subprocess.run(
         [sys.executable, "-c", _CONVOLUTION],
+        cwd=REPOSITORY,
         env=environment,
         capture_output=True,
         text=True,
         check=True,
+        timeout=120,
     )
     assert ("exec,cpu,convolution" in told.stdout) is expected
